@@ -1,0 +1,6 @@
+//! maskgate: a reverse-proxy gateway that enforces the Twilio Proxy API's limits exactly.
+
+pub mod classify;
+pub mod policy;
+pub mod sid;
+pub mod time;

@@ -1,0 +1,3 @@
+//! The `maskgate` command.
+
+fn main() {}
