@@ -1,0 +1,220 @@
+//! The worker's own connections to the upstream. Never shared between threads, so never locked.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http::Response;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1;
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::task;
+use tokio::time;
+use tokio_rustls::TlsConnector;
+
+use crate::forward::UpstreamError;
+use crate::forward::stream::Transport;
+use crate::forward::stream::UpstreamStream;
+use crate::policy::upstream::Origin;
+use crate::policy::upstream::Scheme;
+use crate::policy::upstream::Upstream;
+use crate::time::Clock;
+use crate::time::Tick;
+
+/// The most unused connections that one worker keeps.
+const MAX_IDLE: usize = 256;
+/// How long a connection may take, after its answer was read, to be ready for the next request.
+const MAX_WIND_DOWN: Duration = Duration::from_secs(1);
+/// The largest head of an answer, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// What became of connections, over all workers.
+#[derive(Debug, Default)]
+pub struct Counters {
+    opened: AtomicU64,
+    idle: AtomicU64,
+    retries: AtomicU64,
+}
+
+// Statistics only: no other memory is read by what they say, so `Relaxed` is enough.
+impl Counters {
+    /// Connections opened since the start.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// Connections that wait for a request.
+    pub fn idle(&self) -> u64 {
+        self.idle.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were sent a second time.
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// One HTTP/1.1 connection.
+pub(super) struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    origin: Origin,
+    read: Rc<Cell<u64>>,
+}
+
+impl Connection {
+    /// Bytes read from the upstream since the connection was opened.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read.get()
+    }
+
+    /// Sends a request. An error holds the request where nothing of it was written.
+    pub(super) fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>>>
+    {
+        self.sender.try_send_request(request)
+    }
+}
+
+struct Idle {
+    connection: Connection,
+    since: Tick,
+    /// What the upstream said in `Keep-Alive: timeout=`, less a second for the way.
+    limit: Option<Duration>,
+}
+
+/// The unused connections, the most recently used last.
+pub(super) struct Connections {
+    idle: RefCell<Vec<Idle>>,
+    clock: Clock,
+    counters: Arc<Counters>,
+}
+
+impl Connections {
+    pub(super) const fn new(clock: Clock, counters: Arc<Counters>) -> Self {
+        Self { idle: RefCell::new(Vec::new()), clock, counters }
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The most recently used connection to `origin` that is still good.
+    pub(super) fn reuse(&self, origin: &Origin, idle: Duration) -> Option<Connection> {
+        let now = self.clock.now();
+        let mut connections = self.idle.borrow_mut();
+        while let Some(index) = connections.iter().rposition(|i| i.connection.origin == *origin)
+        {
+            let candidate = connections.remove(index);
+            self.counters.idle.fetch_sub(1, Ordering::Relaxed);
+            if candidate.is_good(now, idle) {
+                return Some(candidate.connection);
+            }
+        }
+        None
+    }
+
+    /// Takes a connection back once its answer has been read to the end.
+    pub(super) fn give_back(self: &Rc<Self>, connection: Connection, limit: Option<Duration>) {
+        if connection.sender.is_ready() {
+            self.keep(connection, limit);
+        } else if !connection.sender.is_closed() {
+            // The answer ended before the connection has seen that itself.
+            let connections = Rc::clone(self);
+            task::spawn_local(async move {
+                let mut connection = connection;
+                let ready = time::timeout(MAX_WIND_DOWN, connection.sender.ready()).await;
+                if matches!(ready, Ok(Ok(()))) {
+                    connections.keep(connection, limit);
+                }
+            });
+        }
+    }
+
+    fn keep(&self, connection: Connection, limit: Option<Duration>) {
+        let mut connections = self.idle.borrow_mut();
+        if connections.len() < MAX_IDLE {
+            connections.push(Idle { connection, since: self.clock.now(), limit });
+            self.counters.idle.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Closes what has been unused for `idle` or longer.
+    pub(super) fn close_idle(&self, idle: Duration) {
+        let now = self.clock.now();
+        let mut connections = self.idle.borrow_mut();
+        let before = connections.len();
+        connections.retain(|each| each.is_good(now, idle));
+        let closed = before.saturating_sub(connections.len());
+        self.counters.idle.fetch_sub(u64::try_from(closed).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Opens a connection within the connect timeout, TLS handshake included.
+    pub(super) async fn open(
+        &self,
+        origin: &Origin,
+        upstream: &Upstream,
+    ) -> Result<Connection, UpstreamError> {
+        let limit = upstream.timeouts.connect;
+        let transport = time::timeout(limit, transport(origin, upstream))
+            .await
+            .map_err(|_elapsed| UpstreamError::ConnectTimeout(limit))?
+            .map_err(UpstreamError::Connect)?;
+        let read = Rc::new(Cell::new(0));
+        let stream = UpstreamStream::new(transport, Rc::clone(&read));
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(UpstreamError::Broken)?;
+        // Its errors reach whoever waits for an answer; nobody else has to know.
+        task::spawn_local(async move { drop(connection.await) });
+        self.counters.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(Connection { sender, origin: origin.clone(), read })
+    }
+}
+
+impl Idle {
+    fn is_good(&self, now: Tick, idle: Duration) -> bool {
+        let limit = self.limit.map_or(idle, |limit| limit.min(idle));
+        !self.connection.sender.is_closed() && now.since(self.since) < limit
+    }
+}
+
+async fn transport(origin: &Origin, upstream: &Upstream) -> io::Result<Transport> {
+    let stream = TcpStream::connect((origin.host.as_str(), origin.port)).await?;
+    stream.set_nodelay(true)?;
+    match (origin.scheme, &upstream.tls) {
+        (Scheme::Http, _) => Ok(Transport::Plain(stream)),
+        (Scheme::Https, Some(config)) => {
+            let name = ServerName::try_from(origin.host.clone()).map_err(io::Error::other)?;
+            let connector = TlsConnector::from(Arc::clone(config));
+            Ok(Transport::Tls(Box::new(connector.connect(name, stream).await?)))
+        }
+        (Scheme::Https, None) => Err(io::Error::other("no TLS configuration")),
+    }
+}
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+//! What does the upstream say? Admitted requests go out on the worker's own connections.
+//!
+//! **Invariant:** a request is sent a second time only when the upstream cannot have acted on
+//! the first: it was never written, or it is a GET on a connection that had been used before and
+//! that closed without a byte of an answer. So a POST is never seen twice.
+
+mod answer;
+mod connections;
+mod head;
+mod stream;
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::request::Parts;
+use http_body_util::Full;
+use tokio::time;
+
+pub use answer::AnswerBody;
+pub use answer::AnswerError;
+pub use connections::Counters;
+pub use head::Caller;
+
+use crate::policy::upstream::Origin;
+use crate::policy::upstream::Upstream;
+use crate::time::Clock;
+use connections::Connection;
+use connections::Connections;
+
+/// Sends requests to the upstream over connections of one worker.
+#[derive(Debug)]
+pub struct Forwarder {
+    connections: Rc<Connections>,
+    /// Counts requests, so that several origins are asked in turn.
+    turn: Cell<usize>,
+}
+
+/// A request that passed every check, with what it goes out with.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// The head as the client sent it.
+    pub head: Parts,
+    /// The whole body.
+    pub body: Bytes,
+    /// Who sent it.
+    pub caller: &'a Caller,
+    /// The value of `X-Request-Id`.
+    pub request_id: HeaderValue,
+}
+
+/// Why there is no answer of the upstream.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// No connection could be opened.
+    #[error("the upstream could not be reached")]
+    Connect(#[source] io::Error),
+    /// No connection was opened in time.
+    #[error("the upstream could not be reached within {0:?}")]
+    ConnectTimeout(Duration),
+    /// No answer began in time.
+    #[error("the upstream did not answer within {0:?}")]
+    ResponseTimeout(Duration),
+    /// The connection ended, or what came is no HTTP.
+    #[error("the upstream's answer could not be read")]
+    Broken(#[source] hyper::Error),
+    /// The upstream switched to a protocol that nobody asked for.
+    #[error("the upstream answered with another protocol")]
+    UnexpectedUpgrade,
+}
+
+impl Forwarder {
+    /// A forwarder without connections. All workers share `counters`.
+    pub fn new(clock: Clock, counters: Arc<Counters>) -> Self {
+        let connections = Rc::new(Connections::new(clock, counters));
+        Self { connections, turn: Cell::new(0) }
+    }
+
+    /// Sends one request and answers with the head of what comes back; the body follows as the
+    /// upstream sends it.
+    pub async fn send(
+        &self,
+        upstream: &Upstream,
+        outgoing: Outgoing<'_>,
+    ) -> Result<Response<AnswerBody>, UpstreamError> {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let origin = upstream.origins.in_turn(turn);
+        let mut request = head::upstream_request(outgoing);
+        head::set_host(request.headers_mut(), upstream, origin);
+        if let Some(connection) = self.connections.reuse(origin, upstream.timeouts.idle) {
+            let spare = head::copy_of_safe(&request);
+            match self.exchange(connection, request, upstream).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => request = failure.request_to_repeat(spare)?,
+            }
+            self.connections.counters().count_retry();
+        }
+        let (connection, origin) = self.connect(upstream, turn).await?;
+        head::set_host(request.headers_mut(), upstream, origin);
+        let answer = self.exchange(connection, request, upstream).await;
+        answer.map_err(|failure| failure.error)
+    }
+
+    /// Closes connections that have been unused for longer than `idle`.
+    pub fn close_idle(&self, idle: Duration) {
+        self.connections.close_idle(idle);
+    }
+
+    /// A new connection to the origin whose turn it is, or else to the next one: nothing was
+    /// written to the first.
+    async fn connect<'u>(
+        &self,
+        upstream: &'u Upstream,
+        turn: usize,
+    ) -> Result<(Connection, &'u Origin), UpstreamError> {
+        let first = upstream.origins.in_turn(turn);
+        let error = match self.connections.open(first, upstream).await {
+            Ok(connection) => return Ok((connection, first)),
+            Err(error) => error,
+        };
+        let second = upstream.origins.in_turn(turn.wrapping_add(1));
+        if second == first {
+            return Err(error);
+        }
+        self.connections.counters().count_retry();
+        Ok((self.connections.open(second, upstream).await?, second))
+    }
+
+    async fn exchange(
+        &self,
+        mut connection: Connection,
+        request: Request<Full<Bytes>>,
+        upstream: &Upstream,
+    ) -> Result<Response<AnswerBody>, Failure> {
+        let read_before = connection.bytes_read();
+        let response_timeout = upstream.timeouts.response;
+        let sent = time::timeout(response_timeout, connection.send(request)).await;
+        match sent {
+            Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                Err(Failure::of(UpstreamError::UnexpectedUpgrade))
+            }
+            Ok(Ok(response)) => {
+                Ok(answer::from_upstream(response, connection, &self.connections, upstream))
+            }
+            Ok(Err(mut refused)) => Err(Failure {
+                unsent: refused.take_message(),
+                silent: connection.bytes_read() == read_before,
+                error: UpstreamError::Broken(refused.into_error()),
+            }),
+            Err(_elapsed) => Err(Failure::of(UpstreamError::ResponseTimeout(response_timeout))),
+        }
+    }
+}
+
+/// A failed exchange, and what is known of how far it came.
+struct Failure {
+    error: UpstreamError,
+    /// The request itself, where not a byte of it was written.
+    unsent: Option<Request<Full<Bytes>>>,
+    /// The connection ended without a byte of an answer.
+    silent: bool,
+}
+
+impl Failure {
+    const fn of(error: UpstreamError) -> Self {
+        Self { error, unsent: None, silent: false }
+    }
+
+    /// The request, where it may be sent once more over a fresh connection; `spare` is a copy of
+    /// it where its method is safe.
+    fn request_to_repeat(
+        self,
+        spare: Option<Request<Full<Bytes>>>,
+    ) -> Result<Request<Full<Bytes>>, UpstreamError> {
+        let spare = if self.silent { spare } else { None };
+        self.unsent.or(spare).ok_or(self.error)
+    }
+}
