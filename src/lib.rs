@@ -2,6 +2,7 @@
 
 pub mod classify;
 pub mod forward;
+pub mod inspect;
 pub mod policy;
 pub mod sid;
 pub mod time;

@@ -1,0 +1,88 @@
+//! Does the body keep to the rules? The size, the format and every limited field of a form.
+//!
+//! **Invariant:** what passes is handed on byte for byte as it came, and has one reading: one
+//! end, one format, one decoding. What has two is refused, never repaired.
+//!
+//! The order is that of the cost: what the head alone shows (framing, announced size, format,
+//! the fields of the query) is judged before a byte of the body is asked for, so a client that
+//! waits for `100 Continue` is refused without one. Within a form the first violation counts.
+
+mod check;
+mod form;
+mod format;
+mod framing;
+mod participants;
+mod read;
+mod rules;
+#[cfg(test)]
+mod tests;
+pub mod violation;
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http_body::Body;
+
+pub use violation::Violation;
+
+use crate::classify::RequestClass;
+use crate::policy::Policy;
+use crate::policy::endpoint::Method;
+use framing::Framing;
+use rules::FormRules;
+use violation::Found;
+use violation::FramingFault;
+use violation::Part;
+
+/// How long a body may take to arrive, from the moment it is asked for.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Reads and judges the body of a request: the bytes to forward, exactly as they came.
+///
+/// An endpoint that is none of the API's operations is held to the framing and the size only.
+pub async fn inspect<B>(
+    policy: &Policy,
+    class: &RequestClass,
+    head: &Parts,
+    body: B,
+) -> Result<Bytes, Violation>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + Send + Sync + 'static,
+{
+    let limit = policy.limits.body;
+    let framing = Framing::of(&head.headers)?;
+    let method = class.endpoint.operation().map(|operation| operation.method);
+    if let Some(method @ (Method::Get | Method::Delete)) = method {
+        return if framing.announces_body() || !body.is_end_stream() {
+            Err(FramingFault::BodyNotAllowed(method).into())
+        } else {
+            Ok(Bytes::new())
+        };
+    }
+    if framing.length() > limit.max_bytes {
+        return Err(read::too_large(Part::Body, Found::Exactly(framing.length()), limit));
+    }
+    if method.is_none() {
+        return read::whole(body, limit).await;
+    }
+
+    let rules = FormRules::of(&policy.limits.fields, class.endpoint);
+    if framing.length() > 0 {
+        format::judge(&head.headers)?;
+    }
+    if let Some(query) = head.uri.query() {
+        if query.len() > limit.max_bytes {
+            return Err(read::too_large(Part::Query, Found::Exactly(query.len()), limit));
+        }
+        rules.judge(Part::Query, query.as_bytes())?;
+    }
+    let bytes = read::whole(body, limit).await?;
+    if framing.length() == 0 && !bytes.is_empty() {
+        format::judge(&head.headers)?;
+    }
+    rules.judge(Part::Body, &bytes)?;
+    Ok(bytes)
+}
