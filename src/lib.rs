@@ -1,8 +1,10 @@
 //! maskgate: a reverse-proxy gateway that enforces the Twilio Proxy API's limits exactly.
 
+pub mod admit;
 pub mod classify;
 pub mod forward;
 pub mod inspect;
 pub mod policy;
 pub mod sid;
+mod sync;
 pub mod time;

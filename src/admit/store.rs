@@ -1,0 +1,369 @@
+//! Whose window is it? One sliding window for each (service, endpoint) that is in use.
+//!
+//! **Invariant:** a window is charged under its shard's lock, so that a sweep, which holds the
+//! same lock alone, never drops a window while it is being charged. A live window is never
+//! forgotten; above the limit of keys it is a new one that is refused.
+
+use std::collections::hash_map::RandomState;
+use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::Entry;
+
+use crate::admit::key::Scope;
+use crate::admit::key::WindowKey;
+use crate::admit::reach::Reaches;
+use crate::admit::standing::Standing;
+use crate::admit::standing::WindowView;
+use crate::admit::window::Charge;
+use crate::admit::window::MustGrow;
+use crate::admit::window::SlidingWindow;
+use crate::admit::window::Verdict;
+use crate::policy::endpoint::Endpoint;
+use crate::policy::limit::Limits;
+use crate::policy::limit::Mode;
+use crate::policy::limit::RateLimit;
+use crate::policy::limit::RateLimitFields;
+use crate::sid::ServiceKey;
+use crate::time::Tick;
+
+/// Many shards keep the locks of a sweep short: at a million windows each is held for about a
+/// thousand of them.
+const SHARDS: usize = 1024;
+/// A sweep keeps a window for so much longer than it must, so that a thread whose time is behind
+/// the sweep's does not find a full window gone.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// One question to the store.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'p> {
+    /// Which window.
+    pub key: WindowKey,
+    /// What it is judged by.
+    pub limit: &'p RateLimit,
+    /// What the decision adds to it.
+    pub charge: Charge,
+    /// Whether the answer includes the standing.
+    pub fields: RateLimitFields,
+    /// When.
+    pub now: Tick,
+}
+
+/// The answer to a [`Case`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// How the window stands after it, where it was asked for.
+    pub standing: Option<Standing>,
+}
+
+/// There are as many windows as there may be, and this would be a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyKeys;
+
+impl Case<'_> {
+    fn judge(&self, window: &SlidingWindow) -> Result<Decision, MustGrow> {
+        let verdict = window.decide(self.limit, self.charge, self.now)?;
+        let standing = match self.fields {
+            RateLimitFields::On => Some(Standing::of(window, self.limit, self.now)),
+            RateLimitFields::Off => None,
+        };
+        Ok(Decision { verdict, standing })
+    }
+
+    fn judge_alone(&self, window: &mut SlidingWindow) -> Decision {
+        loop {
+            match self.judge(window) {
+                Ok(decision) => return decision,
+                // Once is enough: a ring that has just grown has a free slot.
+                Err(MustGrow) => window.grow(),
+            }
+        }
+    }
+}
+
+/// Every window in use.
+#[derive(Debug)]
+pub struct WindowStore {
+    windows: DashMap<WindowKey, SlidingWindow, RandomState>,
+    live: AtomicUsize,
+    /// The most windows seen by a sweep since the shards were last shrunk.
+    widest: AtomicUsize,
+}
+
+impl WindowStore {
+    /// A store without windows.
+    pub fn new() -> Self {
+        let hasher = RandomState::new();
+        Self {
+            windows: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher, SHARDS),
+            live: AtomicUsize::new(0),
+            widest: AtomicUsize::new(0),
+        }
+    }
+
+    /// Decides one case. Refused is only a case whose window would be one more than `max_keys`.
+    pub fn decide(
+        &self,
+        case: &Case<'_>,
+        max_keys: NonZeroUsize,
+    ) -> Result<Decision, TooManyKeys> {
+        let decided = self.windows.view(&case.key, |_, window| case.judge(window));
+        match decided {
+            Some(Ok(decision)) => Ok(decision),
+            None if case.charge == Charge::Nothing => {
+                Ok(case.judge_alone(&mut SlidingWindow::new()))
+            }
+            Some(Err(MustGrow)) | None => self.decide_alone(case, max_keys),
+        }
+    }
+
+    /// Decides with the shard locked, for a window that has to grow or to be made.
+    fn decide_alone(
+        &self,
+        case: &Case<'_>,
+        max_keys: NonZeroUsize,
+    ) -> Result<Decision, TooManyKeys> {
+        match self.windows.entry(case.key) {
+            Entry::Occupied(mut entry) => Ok(case.judge_alone(entry.get_mut())),
+            Entry::Vacant(entry) => {
+                self.count_one(max_keys)?;
+                let mut window = SlidingWindow::new();
+                let decision = case.judge_alone(&mut window);
+                entry.insert(window);
+                Ok(decision)
+            }
+        }
+    }
+
+    fn count_one(&self, max_keys: NonZeroUsize) -> Result<(), TooManyKeys> {
+        // Relaxed: the count orders nothing, and every change of it is one step.
+        self.live
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |live| {
+                (live < max_keys.get()).then(|| live.saturating_add(1))
+            })
+            .map_err(|_| TooManyKeys)?;
+        Ok(())
+    }
+
+    /// How many windows there are.
+    pub fn live(&self) -> usize {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Drops every window whose charges have all left the longest span that `limits`, or a rule
+    /// that has judged it, may still ask for, and gives the memory back. Locks one shard at a
+    /// time, but looks at every window: call it from a thread that serves no connections.
+    pub fn sweep(&self, limits: &Limits, now: Tick) -> Swept {
+        let reaches = Reaches::of(limits);
+        let mut swept = Swept { live: 0, dropped: 0, fullest: [0.0; Endpoint::COUNT] };
+        self.windows.retain(|key, window| {
+            let reach = reaches.of_window(key, window.reach());
+            window.set_reach(reach);
+            let span = Duration::from_micros(reach.micros.into());
+            if window.newest().is_none_or(|newest| newest.plus(span).plus(GRACE) <= now) {
+                swept.dropped = swept.dropped.saturating_add(1);
+                return false;
+            }
+            swept.note(key, window, limits, now);
+            true
+        });
+        self.live.fetch_sub(swept.dropped, Ordering::Relaxed);
+        swept.live = self.live();
+        self.shrink(swept.live.saturating_add(swept.dropped), swept.live);
+        swept
+    }
+
+    /// Shrinks the shards when they have room for twice as many windows as there are, so that
+    /// the cost of moving what is left is paid for by what has gone.
+    fn shrink(&self, before: usize, live: usize) {
+        let widest = self.widest.fetch_max(before, Ordering::Relaxed).max(before);
+        if widest > 0 && live <= widest.div_euclid(2) {
+            self.windows.shrink_to_fit();
+            self.widest.store(live, Ordering::Relaxed);
+        }
+    }
+
+    /// The windows of one service, by the rules that do not depend on the account.
+    pub fn windows_of(
+        &self,
+        service: ServiceKey,
+        limits: &Limits,
+        now: Tick,
+    ) -> Vec<WindowView> {
+        let scope = Scope::Service(service);
+        let view = |endpoint| {
+            let key = WindowKey { scope, endpoint };
+            let limit = key.rule(limits).limit;
+            self.windows.view(&key, |_, window| WindowView::of(endpoint, window, limit, now))
+        };
+        Endpoint::ALL.into_iter().filter_map(view).collect()
+    }
+}
+
+impl Default for WindowStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a sweep found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Swept {
+    /// Windows that are left.
+    pub live: usize,
+    /// Windows that were dropped.
+    pub dropped: usize,
+    /// The fullest window of each endpoint, by [`Endpoint::index`]: 0 is empty, 1 is full, and
+    /// above 1 the limit has been lowered.
+    pub fullest: [f64; Endpoint::COUNT],
+}
+
+impl Swept {
+    fn note(&mut self, key: &WindowKey, window: &SlidingWindow, limits: &Limits, now: Tick) {
+        let rule = key.rule(limits);
+        let Some(fullest) = self.fullest.get_mut(key.endpoint.index()) else { return };
+        if rule.mode != Mode::Off {
+            let allowed = rule.limit.admissions().get();
+            let fill = window.fill(allowed, rule.limit.window(), now);
+            *fullest = fullest.max(f64::from(fill.taken) / f64::from(allowed));
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(gateway_loom))]
+mod tests {
+    use super::Case;
+    use super::TooManyKeys;
+    use super::WindowStore;
+    use crate::admit::key::Scope;
+    use crate::admit::key::WindowKey;
+    use crate::admit::window::Charge;
+    use crate::admit::window::Verdict;
+    use crate::policy::endpoint::Endpoint;
+    use crate::policy::limit::Limits;
+    use crate::policy::limit::RateLimit;
+    use crate::policy::limit::RateLimitFields;
+    use crate::policy::limit::RateRule;
+    use crate::sid::ServiceKey;
+    use crate::sid::Sid;
+    use crate::sid::SidKind;
+    use crate::time::Tick;
+    use std::num::NonZeroU32;
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    const SECOND: u64 = 1_000_000;
+
+    fn service(number: u8) -> ServiceKey {
+        ServiceKey::Sid(Sid::new(SidKind::Service, [number; 16]))
+    }
+
+    fn case(number: u8, charge: Charge, micros: u64) -> Case<'static> {
+        let scope = Scope::Service(service(number));
+        Case {
+            key: WindowKey { scope, endpoint: Endpoint::FetchSession },
+            limit: &RateLimit::API,
+            charge,
+            fields: RateLimitFields::Off,
+            now: Tick::from_micros(micros),
+        }
+    }
+
+    /// Whether a request is admitted where ten windows may be.
+    fn admit(store: &WindowStore, number: u8, micros: u64) -> Result<bool, TooManyKeys> {
+        let ten = NonZeroUsize::new(10).unwrap();
+        let decision = store.decide(&case(number, Charge::Admitted, micros), ten)?;
+        Ok(decision.verdict == Verdict::Admitted)
+    }
+
+    fn at(micros: u64) -> Tick {
+        Tick::from_micros(micros)
+    }
+
+    #[test]
+    fn a_new_key_above_the_limit_is_refused_and_a_live_one_never() {
+        let store = WindowStore::new();
+        for number in 0..10 {
+            assert_eq!(admit(&store, number, 0), Ok(true));
+        }
+        assert_eq!(admit(&store, 10, 0), Err(TooManyKeys));
+        assert_eq!(admit(&store, 9, 0), Ok(true));
+        assert_eq!(store.live(), 10);
+        store.sweep(&Limits::default(), at(60 * SECOND));
+        assert_eq!(admit(&store, 10, 60 * SECOND), Ok(true));
+    }
+
+    #[test]
+    fn a_peek_makes_no_window() {
+        let store = WindowStore::new();
+        let decision = store.decide(&case(1, Charge::Nothing, 0), NonZeroUsize::MIN).unwrap();
+        assert_eq!(decision.verdict, Verdict::Admitted);
+        assert_eq!(store.live(), 0);
+    }
+
+    #[test]
+    fn a_sweep_drops_a_window_when_all_of_it_has_left_and_not_before() {
+        let store = WindowStore::new();
+        assert_eq!(admit(&store, 1, 0), Ok(true));
+        assert_eq!(admit(&store, 2, SECOND), Ok(true));
+        let swept = store.sweep(&Limits::default(), at(5 * SECOND));
+        assert_eq!((swept.live, swept.dropped), (2, 0));
+        // One second later than it had to: a thread may be behind the sweep.
+        let swept = store.sweep(&Limits::default(), at(6 * SECOND));
+        assert_eq!((swept.live, swept.dropped), (1, 1));
+        let swept = store.sweep(&Limits::default(), at(7 * SECOND));
+        assert_eq!((swept.live, swept.dropped), (0, 1));
+        assert_eq!(store.windows.capacity(), 0);
+    }
+
+    #[test]
+    fn a_sweep_keeps_what_a_longer_window_in_force_will_ask_for() {
+        // An idle window that the new rule has not judged yet.
+        let store = WindowStore::new();
+        assert_eq!(admit(&store, 1, 0), Ok(true));
+        let minute = RateLimit::new(
+            NonZeroU32::MIN,
+            Duration::from_mins(1),
+            NonZeroU32::new(60).unwrap(),
+        );
+        let rate = RateRule { limit: minute.unwrap(), ..RateRule::default() };
+        let longer = Limits { rate, ..Limits::default() };
+        assert_eq!(store.sweep(&longer, at(60 * SECOND)).dropped, 0);
+        assert_eq!(store.sweep(&longer, at(61 * SECOND)).dropped, 1);
+    }
+
+    #[test]
+    fn a_sweep_tells_how_full_the_fullest_window_of_an_endpoint_is() {
+        let store = WindowStore::new();
+        for _ in 0..75 {
+            assert_eq!(admit(&store, 1, 0), Ok(true));
+        }
+        assert_eq!(admit(&store, 2, 0), Ok(true));
+        let fullest = store.sweep(&Limits::default(), at(0)).fullest;
+        for endpoint in Endpoint::ALL {
+            let expected = if endpoint == Endpoint::FetchSession { 0.5 } else { 0.0 };
+            assert!((fullest[endpoint.index()] - expected).abs() < f64::EPSILON, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn the_windows_of_a_service_are_those_in_use() {
+        let store = WindowStore::new();
+        for _ in 0..150 {
+            assert_eq!(admit(&store, 1, 0), Ok(true));
+        }
+        assert_eq!(admit(&store, 2, 0), Ok(true));
+        let views = store.windows_of(service(1), &Limits::default(), at(SECOND));
+        let [view] = views[..] else { panic!("one window, not {views:?}") };
+        assert_eq!(view.endpoint, Endpoint::FetchSession);
+        assert_eq!((view.taken, view.remaining), (150, 0));
+        assert_eq!(view.free_in, Duration::from_secs(4));
+        assert!(store.windows_of(service(3), &Limits::default(), at(SECOND)).is_empty());
+    }
+}

@@ -1,0 +1,300 @@
+//! Were fewer admitted lately than may be? An exact log of admission times, without a lock.
+//!
+//! **Invariant:** a decision and its charge are one step, and no admission is forgotten that a
+//! rule which judges the window may still ask for.
+//!
+//! "Fewer than *n* in the last `span`" takes one look at the *n*-th admission ago: either it has
+//! left the span, and all before it have too, or it has not. So the size of the ring is not the
+//! limit; it only has to be as large as the largest *n* asked for, or to hold all that the
+//! longest span contains. A limit may change with every request.
+
+mod ring;
+
+use std::time::Duration;
+
+use crate::admit::reach::Reach;
+use crate::policy::limit::BURST_SPAN;
+use crate::policy::limit::RateLimit;
+use crate::sync::atomic::AtomicU64;
+use crate::sync::atomic::Ordering;
+use crate::time;
+use crate::time::Tick;
+use ring::Moved;
+use ring::Next;
+use ring::Ring;
+
+/// A ring grows by this factor: 4, 16, 64, and so on, up to the limit.
+const GROWTH: usize = 4;
+
+/// The times of the latest admissions of one key.
+#[derive(Debug)]
+pub struct SlidingWindow {
+    ring: Ring,
+    /// A [`Reach`]: what the ring may be asked for.
+    reach: AtomicU64,
+}
+
+/// What a decision adds to the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charge {
+    /// The request, if it is admitted.
+    Admitted,
+    /// The request in either case.
+    Offered,
+    /// Nothing: the question is what the answer would be.
+    Nothing,
+}
+
+/// Whether a request is admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Admitted,
+    /// No.
+    Denied {
+        /// After this time one is admitted, if none has been charged in between.
+        retry_after: Duration,
+        /// What stands in the way for so long.
+        by: Bound,
+    },
+}
+
+/// One of a limit's two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// So many in a window.
+    Window,
+    /// So many in one second.
+    Burst,
+}
+
+/// The ring has to grow before it can decide: call [`SlidingWindow::grow`] and ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MustGrow;
+
+/// How full a window is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// Charges in the span: more than are allowed where the limit has been lowered.
+    pub taken: u32,
+    /// How many more are allowed.
+    pub remaining: u32,
+    /// Until then there is room for no more than `remaining`; zero when nothing is taken.
+    pub resets_in: Duration,
+}
+
+impl SlidingWindow {
+    /// A window that remembers nothing yet.
+    pub fn new() -> Self {
+        Self::with_ring(Ring::new())
+    }
+
+    fn with_ring(ring: Ring) -> Self {
+        Self { ring, reach: AtomicU64::new(0) }
+    }
+
+    /// Decides on a request at `now`, and charges it.
+    ///
+    /// `now` may be behind that of another thread by the time that has passed since it was read.
+    /// Such a request is judged by its own `now`, but recorded with the newest time there is, so
+    /// that times never decrease. It may be refused where a clock read later would admit it, and
+    /// is never admitted wrongly.
+    pub fn decide(
+        &self,
+        limit: &RateLimit,
+        charge: Charge,
+        now: Tick,
+    ) -> Result<Verdict, MustGrow> {
+        let questions = Questions::of(limit);
+        let reach = self.widen(Reach::of(limit));
+        let now = now.as_micros().min(ring::TIME_MASK);
+        loop {
+            match self.attempt(&questions, reach, charge, now) {
+                Ok(verdict) => return Ok(verdict),
+                Err(Obstacle::TooSmall) => return Err(MustGrow),
+                // Another thread's claim succeeded, so somebody always gets on.
+                Err(Obstacle::Moved) => {}
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        questions: &Questions,
+        reach: Reach,
+        charge: Charge,
+        now: u64,
+    ) -> Result<Verdict, Obstacle> {
+        let next = self.ring.next()?;
+        let verdict = questions.verdict(now, |n| next.back(n))?;
+        let charged = match charge {
+            Charge::Admitted => verdict == Verdict::Admitted,
+            Charge::Offered => true,
+            Charge::Nothing => false,
+        };
+        if !charged {
+            return Ok(verdict);
+        }
+        if self.is_too_small(&next, reach, now) {
+            return Err(Obstacle::TooSmall);
+        }
+        let recorded = now.max(next.back(1)?.unwrap_or(0));
+        let verdict = match verdict {
+            Verdict::Admitted => verdict,
+            // What the client has to wait for now includes this refusal.
+            Verdict::Denied { .. } => {
+                questions.verdict(now, |n| match n.saturating_sub(1) {
+                    0 => Ok(Some(recorded)),
+                    n => next.back(n),
+                })?
+            }
+        };
+        next.claim(recorded)?;
+        self.ring.advance(next.number);
+        Ok(verdict)
+    }
+
+    /// Whether the next charge would forget one that may still be asked for.
+    fn is_too_small(&self, next: &Next<'_>, reach: Reach, now: u64) -> bool {
+        next.forgets().is_some_and(|time| {
+            time.saturating_add(reach.micros.into()) > now
+                && u32::try_from(self.ring.capacity()).is_ok_and(|n| n < reach.admissions)
+        })
+    }
+
+    /// Makes sure that the window remembers enough for `reach`; answers all that it has to
+    /// remember.
+    fn widen(&self, reach: Reach) -> Reach {
+        // Relaxed: a thread that does not see it yet is one that decides before.
+        let mut word = self.reach.load(Ordering::Relaxed);
+        loop {
+            let so_far = Reach::unpack(word);
+            let wider = so_far.union(reach);
+            if wider == so_far {
+                return wider;
+            }
+            match self.reach.compare_exchange(
+                word,
+                wider.pack(),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return wider,
+                Err(found) => word = found,
+            }
+        }
+    }
+
+    /// Gives the ring room for more of the past, as far as it may be asked for. Nothing is lost:
+    /// `&mut` means that no claim is under way.
+    pub fn grow(&mut self) {
+        let largest = usize::try_from(self.reach().admissions).unwrap_or(usize::MAX);
+        let capacity = self.capacity().saturating_mul(GROWTH).min(largest);
+        if capacity > self.capacity() {
+            let times: Vec<_> = self.ring.log().times().collect();
+            self.ring = Ring::with_times(capacity, &times);
+        }
+    }
+
+    /// How full the window is when `allowed` charges may lie in the last `span`. While other
+    /// threads charge, it may be off by their charges.
+    pub fn fill(&self, allowed: u32, span: Duration, now: Tick) -> Fill {
+        let (span, now) = (time::micros(span), now.as_micros());
+        let log = self.ring.log();
+        let gone = log.partition_point(|time| time.saturating_add(span) <= now);
+        let taken = log.length().saturating_sub(gone);
+        // Where there is no room at all, more than the oldest may have to leave.
+        let must_leave = taken.min(usize::try_from(allowed).unwrap_or(usize::MAX));
+        let last = log.time(log.length().saturating_sub(must_leave));
+        let resets_at = last.map_or(0, |time| time.saturating_add(span));
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        Fill {
+            taken,
+            remaining: allowed.saturating_sub(taken),
+            resets_in: Duration::from_micros(resets_at.saturating_sub(now)),
+        }
+    }
+
+    /// When the newest charge was made.
+    pub fn newest(&self) -> Option<Tick> {
+        let log = self.ring.log();
+        log.time(log.length().checked_sub(1)?).map(Tick::from_micros)
+    }
+
+    /// How many charges the ring can hold now.
+    pub fn capacity(&self) -> usize {
+        self.ring.capacity()
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::unpack(self.reach.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_reach(&mut self, reach: Reach) {
+        self.reach.store(reach.pack(), Ordering::Relaxed);
+    }
+}
+
+impl Default for SlidingWindow {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why one attempt came to no verdict.
+enum Obstacle {
+    /// Another thread was faster: look again.
+    Moved,
+    /// See [`MustGrow`].
+    TooSmall,
+}
+
+impl From<Moved> for Obstacle {
+    fn from(Moved: Moved) -> Self {
+        Self::Moved
+    }
+}
+
+/// The two questions of a limit: are there so many charges in such a span (µs)?
+struct Questions {
+    window: (usize, u64),
+    burst: Option<(usize, u64)>,
+}
+
+impl Questions {
+    fn of(limit: &RateLimit) -> Self {
+        let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let burst = limit.burst_admissions();
+        Self {
+            window: (size(limit.admissions().get()), time::micros(limit.window())),
+            burst: burst.map(|burst| (size(burst.get()), time::micros(BURST_SPAN))),
+        }
+    }
+
+    /// The answer to both; `back` tells when the n-th charge ago was made.
+    fn verdict(
+        &self,
+        now: u64,
+        back: impl Fn(usize) -> Result<Option<u64>, Moved>,
+    ) -> Result<Verdict, Moved> {
+        let leaves = |(charges, span): (usize, u64)| {
+            Ok(back(charges)?.map_or(0, |time| time.saturating_add(span)))
+        };
+        let window = leaves(self.window)?;
+        let burst = self.burst.map_or(Ok(0), leaves)?;
+        let wait = window.max(burst).saturating_sub(now);
+        if wait == 0 {
+            return Ok(Verdict::Admitted);
+        }
+        let by = if burst > window { Bound::Burst } else { Bound::Window };
+        Ok(Verdict::Denied { retry_after: Duration::from_micros(wait), by })
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(gateway_loom))]
+mod tests;
+
+#[cfg(test)]
+#[cfg(gateway_loom)]
+mod loom_models;
