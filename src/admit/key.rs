@@ -39,7 +39,7 @@ impl WindowKey {
     /// The rule of this window, as far as its key tells: a rule for one account does not apply
     /// to the window of a service.
     pub fn rule<'l>(&self, limits: &'l Limits) -> &'l RateRule {
-        first_match(limits, &self.asked())
+        limits.overrides.first_match(&self.asked()).map_or(&limits.rate, |found| &found.rate)
     }
 
     fn asked(&self) -> Match {
@@ -51,23 +51,38 @@ impl WindowKey {
     }
 }
 
-/// The rule that a request is judged by: the first override that matches, or the general rate.
-/// A rule for a service applies to what is counted for the service only.
-pub fn rule_of<'l>(limits: &'l Limits, class: &RequestClass) -> &'l RateRule {
-    let asked = Match { account: class.account.sid(), ..WindowKey::of(class).asked() };
-    first_match(limits, &asked)
+/// The rules that a request's window is judged by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules<'l> {
+    /// The rule of the request: the first override that matches, or the general rate. One for a
+    /// service applies to what is counted for the service only.
+    pub(crate) own: &'l RateRule,
+    /// Where that is a rule of one account: the rule by which the others are judged in the same
+    /// window.
+    pub(crate) of_others: Option<&'l RateRule>,
 }
 
-fn first_match<'l>(limits: &'l Limits, asked: &Match) -> &'l RateRule {
-    limits.overrides.first_match(asked).map_or(&limits.rate, |found| &found.rate)
+impl<'l> Rules<'l> {
+    /// The rules for a request of this class.
+    pub(crate) fn of(limits: &'l Limits, class: &RequestClass) -> Self {
+        let key = WindowKey::of(class);
+        let asked = Match { account: class.account.sid(), ..key.asked() };
+        match limits.overrides.first_match(&asked) {
+            None => Self { own: &limits.rate, of_others: None },
+            Some(found) => {
+                let of_others = found.matches.account.map(|_| key.rule(limits));
+                Self { own: &found.rate, of_others }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 #[cfg(not(gateway_loom))]
 mod tests {
+    use super::Rules;
     use super::Scope;
     use super::WindowKey;
-    use super::rule_of;
     use crate::classify::RequestClass;
     use crate::policy::endpoint::Endpoint;
     use crate::policy::limit::Limits;
@@ -112,7 +127,9 @@ mod tests {
         let overrides = Overrides::new(vec![of_account]);
         let limits = Limits { overrides, ..Limits::default() };
         let class = class(Endpoint::FetchSession, Some(SERVICE));
-        assert_eq!(rule_of(&limits, &class).mode, Mode::Shadow);
+        let rules = Rules::of(&limits, &class);
+        assert_eq!(rules.own.mode, Mode::Shadow);
+        assert_eq!(rules.of_others.map(|rule| rule.mode), Some(Mode::Enforce));
         assert_eq!(WindowKey::of(&class).rule(&limits).mode, Mode::Enforce);
     }
 }

@@ -23,7 +23,6 @@ use crate::policy::limit::Limits;
 use crate::policy::limit::Mode;
 use crate::policy::limit::RateLimit;
 use crate::policy::limit::RateLimitFields;
-use crate::policy::limit::RateRule;
 use crate::policy::limit::SetBy;
 use crate::sid::ServiceKey;
 use crate::time::Tick;
@@ -31,6 +30,7 @@ use in_flight::Full;
 use in_flight::InFlight;
 use in_flight::InFlightGuard;
 use in_flight::InFlightOf;
+use key::Rules;
 use key::WindowKey;
 use standing::Standing;
 use standing::WindowView;
@@ -111,7 +111,7 @@ pub struct RateDenial {
 /// What is the same for every question about one request.
 struct Asked<'p> {
     limits: &'p Limits,
-    rule: &'p RateRule,
+    rules: Rules<'p>,
     key: WindowKey,
     now: Tick,
 }
@@ -133,8 +133,9 @@ impl Admission {
         now: Tick,
     ) -> Result<Permit, Denial> {
         let limits = &policy.limits;
-        let rule = key::rule_of(limits, class);
-        let asked = Asked { limits, rule, key: WindowKey::of(class), now };
+        let rules = Rules::of(limits, class);
+        let rule = rules.own;
+        let asked = Asked { limits, rules, key: WindowKey::of(class), now };
         let guard = match self.in_flight.enter(&limits.in_flight, class.service) {
             Ok(guard) => guard,
             Err(full) => return Err(self.without_room(&asked, full)),
@@ -154,12 +155,12 @@ impl Admission {
     /// What a request is told when there is no room for it among those under way: it is not
     /// charged, unless every request is to be.
     fn without_room(&self, asked: &Asked<'_>, full: Full) -> Denial {
-        let charge = match asked.rule.count {
+        let charge = match asked.rules.own.count {
             Counting::Admitted => Charge::Nothing,
             Counting::Offered => Charge::Offered,
         };
         let judged = self.judge(asked, charge);
-        if let (Err(denial @ Denial::Rate(_)), Mode::Enforce) = (judged, asked.rule.mode) {
+        if let (Err(denial @ Denial::Rate(_)), Mode::Enforce) = (judged, asked.rules.own.mode) {
             return denial;
         }
         Denial::InFlight { of: full.of, max: full.max }
@@ -168,13 +169,20 @@ impl Admission {
     /// What the window says; the standing is for the `RateLimit` fields, which only a rule that
     /// is carried out sends.
     fn judge(&self, asked: &Asked<'_>, charge: Charge) -> Result<Option<Standing>, Denial> {
-        let rule = asked.rule;
+        let rule = asked.rules.own;
         let fields = match rule.mode {
             Mode::Enforce => asked.limits.headers,
             Mode::Shadow => RateLimitFields::Off,
             Mode::Off => return Ok(None),
         };
-        let case = Case { key: asked.key, limit: &rule.limit, charge, fields, now: asked.now };
+        let case = Case {
+            key: asked.key,
+            limit: &rule.limit,
+            other_limit: asked.rules.of_others.map(|rule| &rule.limit),
+            charge,
+            fields,
+            now: asked.now,
+        };
         let max_keys = asked.limits.max_keys;
         let Decision { verdict, standing } = self
             .windows

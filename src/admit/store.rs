@@ -44,6 +44,8 @@ pub struct Case<'p> {
     pub key: WindowKey,
     /// What it is judged by.
     pub limit: &'p RateLimit,
+    /// What other requests are judged by in the same window, where that is something else.
+    pub other_limit: Option<&'p RateLimit>,
     /// What the decision adds to it.
     pub charge: Charge,
     /// Whether the answer includes the standing.
@@ -67,6 +69,9 @@ pub struct TooManyKeys;
 
 impl Case<'_> {
     fn judge(&self, window: &SlidingWindow) -> Result<Decision, MustGrow> {
+        if let Some(other) = self.other_limit {
+            window.remember_for(other);
+        }
         let verdict = window.decide(self.limit, self.charge, self.now)?;
         let standing = match self.fields {
             RateLimitFields::On => Some(Standing::of(window, self.limit, self.now)),
@@ -269,6 +274,7 @@ mod tests {
         Case {
             key: WindowKey { scope, endpoint: Endpoint::FetchSession },
             limit: &RateLimit::API,
+            other_limit: None,
             charge,
             fields: RateLimitFields::Off,
             now: Tick::from_micros(micros),

@@ -118,6 +118,11 @@ impl SlidingWindow {
         }
     }
 
+    /// Forgets nothing, from now on, that another limit may ask for.
+    pub fn remember_for(&self, limit: &RateLimit) {
+        self.widen(Reach::of(limit));
+    }
+
     fn attempt(
         &self,
         questions: &Questions,
