@@ -92,8 +92,8 @@ pub enum Denial {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "at most {} requests in {:?} are admitted; retry in {retry_after:?}",
-    allowed(.limit, *.by),
-    span(.limit, *.by)
+    self.allowed(),
+    self.span()
 )]
 pub struct RateDenial {
     /// The limit.
@@ -227,17 +227,21 @@ impl Admission {
     }
 }
 
-fn allowed(limit: &RateLimit, by: Bound) -> NonZeroU32 {
-    match by {
-        Bound::Window => limit.admissions(),
-        Bound::Burst => limit.burst_admissions().unwrap_or(limit.admissions()),
+impl RateDenial {
+    /// How many requests are allowed in the span that denies.
+    pub fn allowed(&self) -> NonZeroU32 {
+        match self.by {
+            Bound::Window => self.limit.admissions(),
+            Bound::Burst => self.limit.burst_admissions().unwrap_or(self.limit.admissions()),
+        }
     }
-}
 
-const fn span(limit: &RateLimit, by: Bound) -> Duration {
-    match by {
-        Bound::Window => limit.window(),
-        Bound::Burst => BURST_SPAN,
+    /// The span that denies.
+    pub const fn span(&self) -> Duration {
+        match self.by {
+            Bound::Window => self.limit.window(),
+            Bound::Burst => BURST_SPAN,
+        }
     }
 }
 

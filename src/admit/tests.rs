@@ -201,6 +201,26 @@ fn an_override_judges_the_same_window() {
 }
 
 #[test]
+fn the_shorter_rule_of_one_account_forgets_nothing_that_others_are_judged_by() {
+    let admission = Admission::new();
+    let stranger = Sid::new(SidKind::Account, [9; 16]);
+    let two_a_second = RateLimit::new(nonzero(2), Duration::from_secs(1), nonzero(1)).unwrap();
+    let overrides = Overrides::new(vec![Override {
+        matches: Match { account: Some(stranger), ..Match::default() },
+        rate: RateRule { limit: two_a_second, ..RateRule::default() },
+    }]);
+    let ten = RateLimit::new(nonzero(2), Duration::from_secs(5), nonzero(5)).unwrap();
+    let rate = RateRule { limit: ten, ..RateRule::default() };
+    let policy = policy(Limits { rate, overrides, ..Limits::default() });
+    let theirs = RequestClass { account: AccountKey::Sid(stranger), ..class(1) };
+    for nth in 0..10 {
+        assert!(admission.admit(&policy, &theirs, at(nth / 2 * SECOND)).is_ok());
+    }
+    let answer = admission.admit(&policy, &class(1), at(5 * SECOND - 1));
+    assert_eq!(retry_after(&answer), Some(Duration::from_micros(1)));
+}
+
+#[test]
 fn refusals_are_small_enough_to_be_returned_by_value() {
     assert!(size_of::<Denial>() < 128, "{}", size_of::<Denial>());
 }

@@ -99,6 +99,8 @@ struct World {
     admission: Admission,
     rules: Vec<Rules>,
     in_force: Rules,
+    /// How many in ten requests are the partner's.
+    partners: u32,
     policy: Policy,
     keys: Vec<Key>,
     now: u64,
@@ -114,6 +116,7 @@ impl World {
             rng,
             admission: Admission::new(),
             in_force: rules[0],
+            partners: 1,
             policy: rules[0].compile(),
             rules,
             keys: vec![
@@ -167,6 +170,7 @@ impl World {
             self.rules[chosen] = Rules::any(&mut self.rng, self.in_force.counting);
         }
         self.in_force = self.rules[chosen];
+        self.partners = self.rng.u32(..10);
         self.policy = self.in_force.compile();
         for key in &mut self.keys {
             key.judged_by_partner = false;
@@ -187,7 +191,7 @@ impl World {
     fn request(&mut self, key: usize, now: u64) {
         let key = &mut self.keys[key];
         let endpoint = key.class.endpoint;
-        let is_partners = key.class.service.is_some() && self.rng.u32(..10) == 0;
+        let is_partners = key.class.service.is_some() && self.rng.u32(..10) < self.partners;
         let account = AccountKey::Sid(if is_partners { PARTNER } else { OWNER });
         let partners = self.in_force.of_partner.filter(|_| is_partners);
         let limit = partners.unwrap_or(*self.in_force.general(endpoint));
