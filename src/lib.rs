@@ -1,6 +1,7 @@
 //! maskgate: a reverse-proxy gateway that enforces the Twilio Proxy API's limits exactly.
 
 pub mod admit;
+pub mod backend;
 pub mod classify;
 pub mod forward;
 pub mod inspect;
