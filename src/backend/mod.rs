@@ -31,6 +31,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderName;
 use http::HeaderValue;
 use http::Method;
 use http::Request;
@@ -73,6 +74,8 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// The cap on resources where none is given.
 pub const DEFAULT_MAX_RESOURCES: usize = 1_000_000;
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("twilio-request-id");
+const REQUEST_DURATION: HeaderName = HeaderName::from_static("twilio-request-duration");
 const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"Twilio API\"");
 
@@ -170,11 +173,7 @@ impl Backend {
             Ok(reply) => written(reply.status, reply.body),
             Err(problem) => refused(problem, head.uri.path()),
         };
-        let spent = self.clock.now().since(begun);
-        let headers = response.headers_mut();
-        let id = format!("RQ{:032x}", self.requests.bits());
-        insert(headers, "twilio-request-id", &id);
-        insert(headers, "twilio-request-duration", &format!("{:.3}", spent.as_secs_f64()));
+        self.sign(&mut response, begun);
         response
     }
 
@@ -207,6 +206,18 @@ impl Backend {
             draws: &self.sids,
         };
         operate::run(&self.worlds, &call)
+    }
+
+    /// Adds what every answer of the API carries.
+    fn sign(&self, response: &mut Response<Full<Bytes>>, begun: Tick) {
+        let spent = self.clock.now().since(begun);
+        let duration = format!("{}.{:03}", spent.as_secs(), spent.subsec_millis());
+        let id = format!("RQ{:032x}", self.requests.bits());
+        for (name, text) in [(REQUEST_ID, id), (REQUEST_DURATION, duration)] {
+            if let Ok(value) = HeaderValue::try_from(text) {
+                response.headers_mut().insert(name, value);
+            }
+        }
     }
 
     /// Scheme and host of the addresses in the answer.
@@ -264,10 +275,4 @@ fn refused(problem: Problem, path: &str) -> Response<Full<Bytes>> {
         | Problem::Proxy(_) => {}
     }
     response
-}
-
-fn insert(headers: &mut http::HeaderMap, name: &'static str, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        headers.insert(name, value);
-    }
 }
