@@ -111,3 +111,20 @@ fn a_reset_forgets_every_account() {
     assert_eq!(client.backend.used(), 0);
     assert!(client.get("/v1/Services").json()["services"].as_array().unwrap().is_empty());
 }
+
+#[test]
+fn threads_that_ask_for_one_name_at_once_make_one_service() {
+    let client = Client::new();
+    for round in 0..50 {
+        let name = round.to_string();
+        let fields = [("UniqueName", name.as_str())];
+        let ask = || client.post("/v1/Services", &fields).error();
+        let mut errors = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        errors.sort_unstable();
+        assert_eq!(errors, [(201, 0), (400, 80602), (400, 80602), (400, 80602)]);
+    }
+    assert_eq!(client.backend.used(), 50);
+}
