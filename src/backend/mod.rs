@@ -231,7 +231,7 @@ impl Backend {
         let https = header("x-forwarded-proto")
             .and_then(|value| value.split(',').next())
             .is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https"));
-        format!("{}://{host}", if https { "https" } else { "http" })
+        [if https { "https://" } else { "http://" }, host].concat()
     }
 }
 

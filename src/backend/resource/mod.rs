@@ -46,13 +46,13 @@ pub(crate) struct AccountPlace {
 impl AccountPlace {
     /// `base` is the scheme and host of every address.
     pub(crate) fn new(base: &str, account: Sid) -> Self {
-        Self { account: sid_text(account), services: format!("{base}/v1/Services") }
+        Self { account: sid_text(account), services: [base, "/v1/Services"].concat() }
     }
 
     /// Where a service of it is.
     pub(crate) fn service(&self, sid: Sid) -> ServicePlace<'_> {
         let service = sid_text(sid);
-        let url = format!("{}/{service}", self.services);
+        let url = [&self.services, "/", &service].concat();
         ServicePlace { account: &self.account, service, url }
     }
 
@@ -92,13 +92,13 @@ pub(crate) struct ServicePlace<'a> {
 impl ServicePlace<'_> {
     /// The address of one of its lists.
     pub(crate) fn list(&self, name: &str) -> String {
-        format!("{}/{name}", self.url)
+        [&self.url, "/", name].concat()
     }
 
     /// Where a session of it is.
     pub(crate) fn session(&self, sid: Sid) -> SessionPlace<'_> {
         let session = sid_text(sid);
-        let url = format!("{}/Sessions/{session}", self.url);
+        let url = [&self.url, "/Sessions/", &session].concat();
         SessionPlace { account: self.account, service: &self.service, session, url }
     }
 
@@ -118,7 +118,7 @@ impl ServicePlace<'_> {
             in_use: (!short).then_some(number.in_use),
             date_created: number.created,
             date_updated: number.updated,
-            url: format!("{}/{list}/{sid}", self.url),
+            url: [&self.url, "/", list, "/", &sid].concat(),
             sid: &sid,
         };
         serde_json::to_writer(out, &json)
@@ -162,12 +162,12 @@ pub(crate) struct SessionPlace<'a> {
 impl SessionPlace<'_> {
     /// The address of one of its lists.
     pub(crate) fn list(&self, name: &str) -> String {
-        format!("{}/{name}", self.url)
+        [&self.url, "/", name].concat()
     }
 
     /// The address of the messages sent to one of its participants.
     pub(crate) fn messages(&self, participant: Sid) -> String {
-        format!("{}/Participants/{}/MessageInteractions", self.url, sid_text(participant))
+        [&self.url, "/Participants/", &sid_text(participant), "/MessageInteractions"].concat()
     }
 
     pub(crate) fn write_participant(
@@ -187,7 +187,7 @@ impl SessionPlace<'_> {
             date_deleted: participant.deleted,
             date_created: participant.created,
             date_updated: participant.updated,
-            url: format!("{}/Participants/{sid}", self.url),
+            url: [&self.url, "/Participants/", &sid].concat(),
             links: ParticipantLinks { message_interactions: self.messages(participant.sid) },
             sid: &sid,
         };
@@ -239,7 +239,7 @@ impl SessionPlace<'_> {
             outbound_resource_url: None,
             date_created: interaction.created,
             date_updated: interaction.created,
-            url: format!("{list}/{sid}"),
+            url: [list, "/", &sid].concat(),
             sid,
         }
     }
