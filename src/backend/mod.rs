@@ -65,6 +65,7 @@ use form::Form;
 use moment::Moment;
 use operate::Call;
 use operate::Reply;
+use resource::identifier;
 use route::Route;
 use state::Worlds;
 
@@ -212,7 +213,7 @@ impl Backend {
     fn sign(&self, response: &mut Response<Full<Bytes>>, begun: Tick) {
         let spent = self.clock.now().since(begun);
         let duration = format!("{}.{:03}", spent.as_secs(), spent.subsec_millis());
-        let id = format!("RQ{:032x}", self.requests.bits());
+        let id = identifier("RQ", self.requests.bits().to_be_bytes());
         for (name, text) in [(REQUEST_ID, id), (REQUEST_DURATION, duration)] {
             if let Ok(value) = HeaderValue::try_from(text) {
                 response.headers_mut().insert(name, value);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::civil::DateTime;
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::Serializer;
@@ -48,7 +49,8 @@ impl Serialize for Moment {
         let seconds =
             self.0.checked_div(SECOND).and_then(|seconds| i64::try_from(seconds).ok());
         let stamp = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-        serializer.collect_str(&stamp.unwrap_or(Timestamp::MAX))
+        let stamp = stamp.unwrap_or(Timestamp::MAX);
+        serializer.serialize_str(&DateTimePrinter::new().timestamp_to_string(&stamp))
     }
 }
 

@@ -33,15 +33,14 @@ impl<'a> Route<'a> {
     /// Finds the operation of a method and a path.
     pub(super) fn find(method: &str, path: &'a str) -> Result<Self, Problem> {
         let mut segments = segments(path).ok_or(Problem::NotFound)?;
-        if !OPERATIONS.iter().any(|operation| fits(operation, &segments)) {
-            strip_suffix(&mut segments);
-        }
         let method = Method::parse(method);
-        let mut fitting = OPERATIONS.iter().filter(|operation| fits(operation, &segments));
-        match fitting.clone().find(|operation| Some(operation.method) == method) {
+        if let Some(operation) = operation(method, &segments) {
+            return Self::read(operation, segments);
+        }
+        strip_suffix(&mut segments);
+        match operation(method, &segments) {
             Some(operation) => Self::read(operation, segments),
-            None if fitting.next().is_none() => Err(Problem::NotFound),
-            None => Err(Problem::MethodNotAllowed(allowed(&segments))),
+            None => Err(not_there(&segments)),
         }
     }
 
@@ -80,10 +79,27 @@ fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     let path = path.strip_prefix('/')?;
     let path = path.strip_suffix('/').unwrap_or(path);
     // One too many is enough to fit no template.
-    path.split('/')
-        .take(MAX_SEGMENTS.saturating_add(1))
-        .map(|s| decode(s, Plus::Plus))
-        .collect()
+    let most = MAX_SEGMENTS.saturating_add(1);
+    let mut segments = Vec::with_capacity(most);
+    for segment in path.split('/').take(most) {
+        segments.push(decode(segment, Plus::Plus)?);
+    }
+    Some(segments)
+}
+
+/// The operation of a method and a path.
+fn operation(method: Option<Method>, path: &[Cow<'_, str>]) -> Option<&'static Operation> {
+    let method = method?;
+    OPERATIONS.iter().find(|operation| operation.method == method && fits(operation, path))
+}
+
+/// Why a path has no operation: there is none, or not of that method.
+fn not_there(path: &[Cow<'_, str>]) -> Problem {
+    if OPERATIONS.iter().any(|operation| fits(operation, path)) {
+        Problem::MethodNotAllowed(allowed(path))
+    } else {
+        Problem::NotFound
+    }
 }
 
 fn strip_suffix(segments: &mut [Cow<'_, str>]) {
@@ -105,11 +121,7 @@ fn fits(operation: &Operation, segments: &[Cow<'_, str>]) -> bool {
 
 /// The methods of a path. Every path of the API can be read.
 fn allowed(segments: &[Cow<'_, str>]) -> &'static str {
-    let has = |method: Method| {
-        OPERATIONS
-            .iter()
-            .any(|operation| operation.method == method && fits(operation, segments))
-    };
+    let has = |method| operation(Some(method), segments).is_some();
     match (has(Method::Post), has(Method::Delete)) {
         (false, false) => "GET",
         (false, true) => "GET, DELETE",

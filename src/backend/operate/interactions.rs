@@ -9,6 +9,7 @@ use super::Reply;
 use crate::backend::error::Code;
 use crate::backend::error::Problem;
 use crate::backend::page::List;
+use crate::backend::resource::identifier;
 use crate::backend::state::World;
 use crate::backend::state::session::Interaction;
 use crate::backend::state::session::Session;
@@ -80,7 +81,7 @@ pub(super) fn send_message(call: &Call<'_>, world: &mut World) -> Result<Reply, 
     let interaction = Interaction {
         sid: call.draws.sid(SidKind::Interaction),
         participant: call.participant()?,
-        resource: format!("{prefix}{:032x}", call.draws.bits()),
+        resource: identifier(prefix, call.draws.bits().to_be_bytes()),
         data: serde_json::to_string(&Data {
             body: body.unwrap_or_default(),
             media_url: media,

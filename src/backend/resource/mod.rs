@@ -11,6 +11,7 @@ use crate::backend::state::session::Participant;
 use crate::backend::state::session::Session;
 use crate::sid::Sid;
 use crate::sid::SidKind;
+use crate::sid::TEXT_LENGTH;
 use json::Capabilities;
 use json::InteractionJson;
 use json::NumberJson;
@@ -23,13 +24,19 @@ use json::SessionLinks;
 
 type Written = serde_json::Result<()>;
 
-/// A SID as text. Half of an answer is SIDs, so this is quicker than formatting.
+/// A SID as text.
 fn sid_text(sid: Sid) -> String {
+    identifier(sid.kind().prefix(), sid.bytes())
+}
+
+/// Two letters and 32 hexadecimal digits. Half of an answer is such, so this is written out
+/// for speed.
+pub(crate) fn identifier(prefix: &str, bytes: [u8; 16]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| DIGITS.get(usize::from(value)).copied().map_or('0', char::from);
-    let mut text = String::with_capacity(crate::sid::TEXT_LENGTH);
-    text.push_str(sid.kind().prefix());
-    for byte in sid.bytes() {
+    let mut text = String::with_capacity(TEXT_LENGTH);
+    text.push_str(prefix);
+    for byte in bytes {
         text.push(digit(byte >> 4));
         text.push(digit(byte & 15));
     }
