@@ -3,6 +3,7 @@
 pub mod admit;
 pub mod backend;
 pub mod classify;
+pub mod config;
 pub mod forward;
 pub mod inspect;
 pub mod policy;

@@ -1,0 +1,148 @@
+//! Where do admitted requests go? The section `upstream`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use rustls::ClientConfig;
+
+use crate::config::compile::origin;
+use crate::config::compile::range::Span;
+use crate::config::compile::tls;
+use crate::config::notes::At;
+use crate::config::notes::Notes;
+use crate::config::path::KeyPath;
+use crate::config::peel;
+use crate::config::raw::OneOrMany;
+use crate::config::raw::RawTimeouts;
+use crate::config::raw::RawUpstream;
+use crate::config::suggest;
+use crate::config::word::Word;
+use crate::policy::upstream::HostHeader;
+use crate::policy::upstream::Origin;
+use crate::policy::upstream::Origins;
+use crate::policy::upstream::Scheme;
+use crate::policy::upstream::Timeouts;
+use crate::policy::upstream::Upstream;
+
+const TIMEOUT: Span<'_> = Span { what: "a timeout", from: "1ms", to: "1h", otherwise: "" };
+const CONNECT: Span<'_> = Span { otherwise: "for 1s", ..TIMEOUT };
+const RESPONSE: Span<'_> = Span { otherwise: "for 15s", ..TIMEOUT };
+const IDLE: Span<'_> = Span { otherwise: "for 4s", ..TIMEOUT };
+/// The most servers.
+const MAX_ORIGINS: usize = 64;
+
+/// Compiles the section `upstream`; none where it names no server.
+pub(super) fn upstream(
+    raw: &RawUpstream,
+    directory: &Path,
+    notes: &mut Notes,
+) -> Option<Upstream> {
+    let origins = origins(raw.url.as_ref(), notes);
+    let is_https = origins.iter().any(|origin| origin.scheme == Scheme::Https);
+    let host = host(raw.host.as_ref(), is_https, notes);
+    let timeouts = timeouts(&raw.timeouts, notes);
+    let ca = raw.tls.ca.as_ref();
+    let tls = if is_https { client(ca, directory, notes) } else { None };
+    Some(Upstream { origins: Origins::from_vec(origins)?, host, timeouts, tls })
+}
+
+fn origins(raw: Option<&OneOrMany>, notes: &mut Notes) -> Vec<Origin> {
+    let path = KeyPath::of("upstream.url");
+    let urls: Vec<(KeyPath, Option<&str>)> = match raw {
+        None => Vec::new(),
+        Some(OneOrMany::One(url)) => vec![(path.clone(), Some(url))],
+        Some(OneOrMany::Many(urls)) => {
+            let texts = urls.iter().map(|url| url.as_ref().map(|Word(url)| url.as_str()));
+            texts.enumerate().map(|(index, url)| (path.index(index), url)).collect()
+        }
+    };
+    if urls.is_empty() {
+        let help = "write `upstream: { url: http://HOST:PORT }` in the configuration file, set \
+                    MASKGATE_UPSTREAM__URL, or give --upstream URL";
+        notes.complain(At::Value(path), "no upstream is given", help);
+    } else if urls.len() > MAX_ORIGINS {
+        let message = format!("{} servers are too many for an upstream", urls.len());
+        let help = format!("name at most {MAX_ORIGINS}, or a load balancer before them");
+        notes.complain(At::Value(path), message, help);
+        return Vec::new();
+    }
+    let mut origins = Vec::new();
+    for (path, url) in urls {
+        match url.map(origin::origin) {
+            Some(Ok(origin)) => origins.push(origin),
+            Some(Err(bad)) => notes.complain(At::Value(path), bad.message, bad.help),
+            None => {
+                let help = "write a URL such as `http://127.0.0.1:9000`";
+                notes.complain(At::Value(path), "nothing is not a URL", help);
+            }
+        }
+    }
+    origins
+}
+
+/// What the upstream is told as `Host`. A backend of one's own sees what the client sent; an
+/// `https` one sees the name that its certificate is for.
+fn host(raw: Option<&Word<String>>, is_https: bool, notes: &mut Notes) -> HostHeader {
+    let default = if is_https { HostHeader::Upstream } else { HostHeader::Preserve };
+    let Some(Word(word)) = raw else { return default };
+    match word.as_str() {
+        "preserve" => return HostHeader::Preserve,
+        "upstream" => return HostHeader::Upstream,
+        _ => {}
+    }
+    let at = At::Value(KeyPath::of("upstream.host"));
+    let message = format!("{} is not a host", peel::quoted(word));
+    if let Some(nearest) = suggest::nearest(word, ["preserve", "upstream"]) {
+        notes.complain(at, message, format!("did you mean `{nearest}`?"));
+        return default;
+    }
+    match (origin::origin(&format!("http://{word}")), HeaderValue::from_str(word)) {
+        (Ok(_), Ok(name)) if !word.ends_with('/') => HostHeader::Name(name),
+        _ => {
+            let help = "write `preserve`, `upstream`, or a name such as `api.example.com`";
+            notes.complain(at, message, help);
+            default
+        }
+    }
+}
+
+fn timeouts(raw: &RawTimeouts, notes: &mut Notes) -> Timeouts {
+    let section = KeyPath::of("upstream.timeouts");
+    let default = Timeouts::default();
+    let connect = CONNECT.take(raw.connect, &section.key("connect"), notes);
+    let response = RESPONSE.take(raw.response, &section.key("response"), notes);
+    let idle = IDLE.take(raw.idle, &section.key("idle"), notes);
+    Timeouts {
+        connect: connect.unwrap_or(default.connect),
+        response: response.unwrap_or(default.response),
+        idle: idle.unwrap_or(default.idle),
+    }
+}
+
+fn client(
+    ca: Option<&Word<String>>,
+    directory: &Path,
+    notes: &mut Notes,
+) -> Option<Arc<ClientConfig>> {
+    let at = At::Value(KeyPath::of("upstream.tls.ca"));
+    let roots = match ca {
+        None => tls::system_roots(),
+        Some(Word(file)) => match tls::roots_in(&directory.join(file)) {
+            Ok(roots) => roots,
+            Err(message) => {
+                let help = "name a PEM file of the upstream's authority, from the directory of \
+                            the configuration file; or leave the line out to trust the system's";
+                notes.complain(at, message, help);
+                return None;
+            }
+        },
+    };
+    match tls::client(roots) {
+        Ok(client) => Some(Arc::new(client)),
+        Err(error) => {
+            notes.complain(at, format!("TLS cannot be set up: {error}"), "");
+            None
+        }
+    }
+}

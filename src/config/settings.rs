@@ -1,0 +1,73 @@
+//! What holds until the next start? Everything that sockets and threads are made of.
+
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
+
+/// What a reload cannot change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// How many of them may be connected at once: 1 to 1,000,000.
+    pub max_connections: NonZeroUsize,
+    /// Where metrics and health are asked for.
+    pub admin: SocketAddr,
+    /// How many threads answer requests: 1 to 1,024.
+    pub workers: NonZeroUsize,
+    /// How long a stop waits for what is under way: at most one hour.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            max_connections: NonZeroUsize::MIN.saturating_add(9_999),
+            admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9091)),
+            workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            drain: Duration::from_secs(25),
+        }
+    }
+}
+
+impl Settings {
+    /// The keys whose values differ from those of `other`: a change of them needs a restart.
+    pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+        [
+            (self.listen != other.listen, "listen.address"),
+            (self.max_connections != other.max_connections, "listen.max_connections"),
+            (self.admin != other.admin, "admin.address"),
+            (self.workers != other.workers, "workers"),
+            (self.drain != other.drain, "drain"),
+        ]
+        .into_iter()
+        .filter_map(|(differs, key)| differs.then_some(key))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+    use std::num::NonZeroUsize;
+    use std::time::Duration;
+
+    #[test]
+    fn the_keys_that_need_a_restart_are_named() {
+        let settings = Settings { workers: NonZeroUsize::MIN, ..Settings::default() };
+        assert!(settings.differing(&settings.clone()).is_empty());
+        let other = Settings {
+            listen: settings.admin,
+            max_connections: NonZeroUsize::MIN,
+            admin: settings.listen,
+            workers: NonZeroUsize::MIN.saturating_add(1),
+            drain: Duration::ZERO,
+        };
+        let all =
+            ["listen.address", "listen.max_connections", "admin.address", "workers", "drain"];
+        assert_eq!(settings.differing(&other), all);
+    }
+}

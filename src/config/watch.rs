@@ -1,0 +1,242 @@
+//! Is it time to reload? When the bytes of the file are others than before.
+//!
+//! Kubernetes swaps a mounted `ConfigMap` by a symbolic link of its directory; the file behind it
+//! may then have the size and the time of the one before. So what is compared is what the links lead to, and
+//! then the bytes. Nothing here waits or is told: the caller looks once a second.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::config::ConfigErrors;
+use crate::config::Configuration;
+use crate::config::Sources;
+
+/// A file that is looked at again and again.
+#[derive(Debug)]
+pub struct Watch {
+    sources: Sources,
+    seen: Option<Seen>,
+    bytes: Option<Vec<u8>>,
+}
+
+/// What a look has found.
+#[derive(Debug)]
+pub enum Look {
+    /// Nothing that matters.
+    Same,
+    /// Another configuration, or another that does not compile.
+    Changed(Box<Result<Configuration, ConfigErrors>>),
+}
+
+/// What tells one state of a file from another without reading it.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    File(Stat),
+    Failure(io::ErrorKind),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    real_path: PathBuf,
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Seen {
+    fn at(path: &Path) -> Self {
+        match Stat::of(path) {
+            Ok(stat) => Self::File(stat),
+            Err(error) => Self::Failure(error.kind()),
+        }
+    }
+}
+
+impl Stat {
+    fn of(path: &Path) -> io::Result<Self> {
+        let real_path = fs::canonicalize(path)?;
+        let found = fs::metadata(&real_path)?;
+        Ok(Self {
+            real_path,
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
+    }
+}
+
+impl Watch {
+    /// Watches the file of `sources`; nothing is read yet. [`force`](Self::force) reads the
+    /// first configuration.
+    pub const fn new(sources: Sources) -> Self {
+        Self { sources, seen: None, bytes: None }
+    }
+
+    /// Looks at the file, and reads and compiles it where its bytes are others than at the
+    /// last time. A file that cannot be read, or that does not compile, is reported once.
+    pub fn look(&mut self) -> Look {
+        let Some(path) = &self.sources.file else { return Look::Same };
+        let before = Seen::at(path);
+        if self.seen.as_ref() == Some(&before) {
+            return Look::Same;
+        }
+        let read = self.sources.read();
+        // Whoever is writing the file right now will have finished by the next look.
+        if read.is_ok() && Seen::at(path) != before {
+            return Look::Same;
+        }
+        self.seen = Some(before);
+        match read {
+            Ok(bytes) if bytes == self.bytes => Look::Same,
+            read => Look::Changed(Box::new(self.take(read))),
+        }
+    }
+
+    /// Reads and compiles everything, whether the file has changed or not; so do other files
+    /// that it names come into force.
+    pub fn force(&mut self) -> Result<Configuration, ConfigErrors> {
+        self.seen = self.sources.file.as_deref().map(Seen::at);
+        let read = self.sources.read();
+        self.take(read)
+    }
+
+    fn take(
+        &mut self,
+        read: io::Result<Option<Vec<u8>>>,
+    ) -> Result<Configuration, ConfigErrors> {
+        match read {
+            Ok(bytes) => {
+                self.bytes = bytes;
+                self.sources.compile(self.bytes.as_deref())
+            }
+            Err(error) => {
+                // When the file is back, it counts as changed.
+                self.bytes = None;
+                Err(self.sources.unreadable(&error))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Look;
+    use super::Watch;
+    use crate::config::Sources;
+    use std::fs;
+    use std::fs::File;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+    use std::path::PathBuf;
+    use std::time::Duration;
+    use std::time::SystemTime;
+
+    /// A directory that is removed in the end.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Self {
+            let name = format!("maskgate-watch-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            drop(fs::remove_dir_all(&path));
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        /// Writes a file whose time is always the same.
+        fn write(&self, name: &str, text: &str) {
+            let path = self.0.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1)).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        }
+
+        /// Points the link `..data` to another directory, as the kubelet does.
+        fn swap(&self, target: &str) {
+            symlink(target, self.0.join("..data_tmp")).unwrap();
+            fs::rename(self.0.join("..data_tmp"), self.0.join("..data")).unwrap();
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            drop(fs::remove_dir_all(&self.0));
+        }
+    }
+
+    fn watch(path: &Path) -> Watch {
+        Watch::new(Sources { file: Some(path.to_owned()), ..Sources::default() })
+    }
+
+    fn port_of(look: Look) -> Option<u16> {
+        let Look::Changed(result) = look else { return None };
+        Some(result.unwrap().policy.upstream.origins.in_turn(0).port)
+    }
+
+    #[test]
+    fn a_swapped_directory_is_noticed_though_size_and_time_are_the_same() {
+        let directory = Directory::new("swap");
+        directory.write("..1/a.yaml", "upstream: { url: http://a:1001 }");
+        directory.write("..2/a.yaml", "upstream: { url: http://a:1002 }");
+        directory.write("..3/a.yaml", "upstream: { url: http://a:1002 }");
+        directory.swap("..1");
+        let file = directory.0.join("a.yaml");
+        symlink("..data/a.yaml", &file).unwrap();
+
+        let mut watch = watch(&file);
+        assert!(watch.force().is_ok());
+        assert!(matches!(watch.look(), Look::Same));
+        directory.swap("..2");
+        assert_eq!(port_of(watch.look()), Some(1002));
+        assert!(matches!(watch.look(), Look::Same));
+        // Another file with the same bytes is no other configuration.
+        directory.swap("..3");
+        assert!(matches!(watch.look(), Look::Same));
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_broken_is_reported_once_and_taken_up_again() {
+        let directory = Directory::new("gone");
+        let good = "upstream: { url: http://a:1001 }";
+        directory.write("a.yaml", good);
+        let file = directory.0.join("a.yaml");
+        let mut watch = watch(&file);
+        assert!(watch.force().is_ok());
+
+        fs::remove_file(&file).unwrap();
+        assert!(matches!(watch.look(), Look::Changed(result) if result.is_err()));
+        assert!(matches!(watch.look(), Look::Same));
+        directory.write("a.yaml", good);
+        assert_eq!(port_of(watch.look()), Some(1001));
+
+        directory.write("a.yaml", "upstream: [");
+        assert!(matches!(watch.look(), Look::Changed(result) if result.is_err()));
+        assert!(matches!(watch.look(), Look::Same));
+        directory.write("a.yaml", good);
+        assert_eq!(port_of(watch.look()), Some(1001));
+    }
+
+    #[test]
+    fn a_forced_reading_does_not_ask_whether_anything_changed() {
+        let directory = Directory::new("force");
+        directory.write("a.yaml", "upstream: { url: http://a:1001 }");
+        let mut watch = watch(&directory.0.join("a.yaml"));
+        assert!(watch.force().is_ok() && watch.force().is_ok());
+        assert!(matches!(watch.look(), Look::Same));
+    }
+
+    #[test]
+    fn without_a_file_nothing_changes() {
+        let mut watch = Watch::new(Sources::default());
+        assert!(watch.force().is_err());
+        assert!(matches!(watch.look(), Look::Same));
+    }
+}

@@ -1,0 +1,367 @@
+//! What a good configuration means: its defaults, who wins, and what is inherited.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test stops at the first surprise"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::num::NonZeroU32;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use maskgate::config::ConfigErrors;
+use maskgate::config::Configuration;
+use maskgate::config::Flags;
+use maskgate::config::Settings;
+use maskgate::config::Sources;
+use maskgate::policy::endpoint::Endpoint;
+use maskgate::policy::field::Check;
+use maskgate::policy::limit::BodyLimit;
+use maskgate::policy::limit::Counting;
+use maskgate::policy::limit::InFlightLimit;
+use maskgate::policy::limit::Limits;
+use maskgate::policy::limit::Mode;
+use maskgate::policy::limit::OversizeStatus;
+use maskgate::policy::limit::RateLimitFields;
+use maskgate::policy::limit::RateRule;
+use maskgate::policy::limit::SetBy;
+use maskgate::policy::limit::Unmatched;
+use maskgate::policy::log::AccessLog;
+use maskgate::policy::log::LogFormat;
+use maskgate::policy::log::LogLevel;
+use maskgate::policy::log::LogPolicy;
+use maskgate::policy::overrides::Match;
+use maskgate::policy::upstream::HostHeader;
+use maskgate::policy::upstream::Timeouts;
+use maskgate::sid::Sid;
+
+const UPSTREAM: &str = "upstream: { url: http://127.0.0.1:9000 }\n";
+const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
+const SERVICE: &str = "KS0123456789abcdef0123456789abcdef";
+const API_KEY: &str = "SK0123456789abcdef0123456789abcdef";
+
+fn sources(variables: &[(&str, &str)]) -> Sources {
+    let owned = |&(name, text): &(&str, &str)| (name.to_owned(), text.to_owned());
+    Sources {
+        file: Some(PathBuf::from("gateway.yaml")),
+        variables: variables.iter().map(owned).collect(),
+        flags: Flags::default(),
+    }
+}
+
+fn compile(text: &str, variables: &[(&str, &str)]) -> Result<Configuration, ConfigErrors> {
+    sources(variables).compile(Some(text.as_bytes()))
+}
+
+fn compiled(text: &str) -> Configuration {
+    compile(text, &[]).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// A temporary file of this test, removed in the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str, text: &str) -> Self {
+        let name = format!("maskgate-values-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, text).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+fn without_set_by(rule: &RateRule) -> RateRule {
+    RateRule { set_by: SetBy::Default, ..rule.clone() }
+}
+
+/// Compares with the defaults of the policy, but for who set them.
+fn assert_default(configuration: &Configuration) {
+    let Configuration { settings, policy } = configuration;
+    assert_eq!(settings, &Settings::default());
+    assert_eq!(policy.log, LogPolicy::default());
+    assert!(policy.accounts.is_empty());
+    assert_eq!(policy.upstream.origins.in_turn(0).to_string(), "http://127.0.0.1:9000");
+    assert_eq!(policy.upstream.host, HostHeader::Preserve);
+    assert_eq!(policy.upstream.timeouts, Timeouts::default());
+    assert!(policy.upstream.tls.is_none());
+    assert_default_limits(&policy.limits);
+}
+
+fn assert_default_limits(limits: &Limits) {
+    let default = Limits::default();
+    assert_eq!(without_set_by(&limits.rate), default.rate);
+    assert_eq!(limits.overrides.iter().count(), 0);
+    assert!(limits.fields.iter().eq(default.fields.iter()));
+    assert_eq!(limits.body, default.body);
+    assert_eq!(limits.in_flight, default.in_flight);
+    assert_eq!(limits.max_keys, default.max_keys);
+    assert_eq!(limits.unmatched, default.unmatched);
+    assert_eq!(limits.headers, default.headers);
+}
+
+#[test]
+fn the_files_in_config_say_what_is_the_default_anyway() {
+    for name in ["config/maskgate.minimal.yaml", "config/maskgate.yaml"] {
+        let sources = Sources { file: Some(PathBuf::from(name)), ..Sources::default() };
+        let configuration = sources.load().unwrap_or_else(|errors| panic!("{errors}"));
+        assert_default(&configuration);
+    }
+}
+
+#[test]
+fn what_is_commented_out_in_the_annotated_file_is_right_too() {
+    let mut text = fs::read_to_string("config/maskgate.yaml").unwrap();
+    for (commented, bare) in [
+        ("# workers: 2", "workers: 2"),
+        ("accounts: {}\n#", "accounts:\n "),
+        ("fields: {}\n    #", "fields:\n     "),
+        ("overrides: []\n", "overrides:\n"),
+        ("  # - match: { s", "  - match: { s"),
+        ("  # - match: { a", "  - match: { a"),
+        ("  #   rate:", "    rate:"),
+        ("  #   mode:", "    mode:"),
+    ] {
+        assert!(text.contains(commented), "{commented}");
+        text = text.replace(commented, bare);
+    }
+    let Configuration { settings, policy } = compiled(&text);
+    assert_eq!(settings.workers.get(), 2);
+    assert_eq!(policy.accounts.len(), 1);
+    assert_eq!(policy.limits.overrides.iter().count(), 2);
+    let rule = policy.limits.fields.of(Endpoint::CreateMessageInteraction);
+    assert_eq!(rule[0].check, Check::MaxChars(1600));
+}
+
+#[test]
+fn every_key_of_listeners_and_upstream_can_be_set() {
+    let text = format!(
+        "listen: {{ address: '[::1]:1', max_connections: 2 }}\n\
+         admin: {{ address: '[::1]:2' }}\nworkers: 3\ndrain: 0s\n\
+         upstream:\n  url: [http://a:1, http://b]\n  host: api.example.com:8080\n  \
+         timeouts: {{ connect: 1ms, response: 2m, idle: 1h }}\n\
+         accounts: {{ {API_KEY}: {ACCOUNT} }}\n\
+         log: {{ level: trace, format: text, access: all }}\n"
+    );
+    let Configuration { settings, policy } = compiled(&text);
+    let expected = Settings {
+        listen: "[::1]:1".parse().unwrap(),
+        max_connections: NonZeroUsize::new(2).unwrap(),
+        admin: "[::1]:2".parse().unwrap(),
+        workers: NonZeroUsize::new(3).unwrap(),
+        drain: Duration::ZERO,
+    };
+    assert_eq!(settings, expected);
+    let origins: Vec<_> = policy.upstream.origins.iter().map(ToString::to_string).collect();
+    assert_eq!(origins, ["http://a:1", "http://b"]);
+    assert_eq!(policy.upstream.host, HostHeader::Name("api.example.com:8080".parse().unwrap()));
+    let timeouts = Timeouts {
+        connect: Duration::from_millis(1),
+        response: Duration::from_mins(2),
+        idle: Duration::from_hours(1),
+    };
+    assert_eq!(policy.upstream.timeouts, timeouts);
+    let account = policy.accounts.get(&Sid::parse(API_KEY).unwrap());
+    assert_eq!(account, Sid::parse(ACCOUNT).as_ref());
+    let log =
+        LogPolicy { level: LogLevel::Trace, format: LogFormat::Text, access: AccessLog::All };
+    assert_eq!(policy.log, log);
+}
+
+#[test]
+fn every_key_of_limits_can_be_set() {
+    let text = format!(
+        "{UPSTREAM}limits:\n  \
+         rate: {{ requests_per_second: 4, window: 2500ms, burst: 1, count: offered }}\n  \
+         mode: shadow\n  payload:\n    body: 1MiB\n    oversize_status: 413\n    fields:\n      \
+         CreateSession.Ttl: {{ greater_than: 0, less_than: 60 }}\n      \
+         UpdateSession.Status: {{ max_bytes: 7 }}\n  \
+         in_flight: {{ total: 5, per_service: 4 }}\n  max_keys: 6\n  unmatched: forward\n  \
+         headers: off\n"
+    );
+    let limits = compiled(&text).policy.limits;
+    let limit = limits.rate.limit;
+    assert_eq!((limit.admissions().get(), limit.burst_admissions()), (10, NonZeroU32::new(4)));
+    assert_eq!((limits.rate.count, limits.rate.mode), (Counting::Offered, Mode::Shadow));
+    let status = OversizeStatus::ContentTooLarge;
+    assert_eq!(limits.body, BodyLimit { max_bytes: 1_048_576, oversize_status: status });
+    let ttl = limits.fields.of(Endpoint::CreateSession).iter().find(|rule| rule.name == "Ttl");
+    assert_eq!(ttl.unwrap().check, Check::Between { low: 0, high: 60 });
+    let in_flight =
+        InFlightLimit { total: NonZeroU32::new(5).unwrap(), per_service: NonZeroU32::new(4) };
+    assert_eq!(limits.in_flight, in_flight);
+    assert_eq!(limits.max_keys.get(), 6);
+    assert_eq!(limits.unmatched, Unmatched::Forward);
+    assert_eq!(limits.headers, RateLimitFields::Off);
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_that_over_the_file() {
+    let text = "listen: { address: 127.0.0.1:1 }\nworkers: 1\n\
+                upstream: { url: http://file:1, host: preserve }";
+    let mut sources = sources(&[
+        ("MASKGATE_LISTEN__ADDRESS", "127.0.0.1:2"),
+        ("MASKGATE_WORKERS", "2"),
+        ("MASKGATE_UPSTREAM__URL", "[http://one, http://two]"),
+        ("MASKGATE_DRAIN", ""),
+        ("MASKGATE_LOG", "{level: debug}"),
+        ("MASKGATE_LOG__ACCESS", "off"),
+        ("HOME", "/"),
+    ]);
+    sources.flags.listen = Some("127.0.0.1:3".to_owned());
+    let configuration = sources.compile(Some(text.as_bytes())).unwrap();
+    assert_eq!(configuration.settings.listen.port(), 3);
+    assert_eq!(configuration.settings.workers.get(), 2);
+    assert_eq!(configuration.settings.drain, Duration::from_secs(25));
+    let upstream = |configuration: &Configuration| {
+        configuration
+            .policy
+            .upstream
+            .origins
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(upstream(&configuration), ["http://one", "http://two"]);
+    assert_eq!(configuration.policy.log.access, AccessLog::Off);
+    sources.flags.upstream = vec!["http://flag:9".to_owned()];
+    assert_eq!(upstream(&sources.compile(None).unwrap()), ["http://flag:9"]);
+}
+
+#[test]
+fn a_flag_alone_is_enough() {
+    let flags =
+        Flags { upstream: vec!["http://127.0.0.1:9000".to_owned()], ..Flags::default() };
+    let configuration = Sources { flags, ..Sources::default() }.load().unwrap();
+    assert_default(&configuration);
+    assert_eq!(configuration.policy.limits.rate.set_by, SetBy::Default);
+}
+
+fn set_by(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let limits = compile(text, variables).unwrap_or_else(|e| panic!("{e}")).policy.limits;
+    let overrides = limits.overrides.iter().map(|each| each.rate.set_by.to_string());
+    std::iter::once(limits.rate.set_by.to_string()).chain(overrides).collect()
+}
+
+#[test]
+fn a_rate_knows_the_nearest_line_that_set_it() {
+    let overrides = format!(
+        "  overrides:\n  - match: {{ service: {SERVICE} }}\n    mode: off\n  \
+         - match:\n      endpoint: CreateSession\n\n    rate:\n      burst: 2\n    mode: shadow\n"
+    );
+    assert_eq!(set_by(UPSTREAM, &[]), ["default"]);
+    let rate = format!("{UPSTREAM}limits:\n  mode: shadow\n  rate:\n    burst: 1\n{overrides}");
+    let lines = ["gateway.yaml:4", "gateway.yaml:8", "gateway.yaml:12"];
+    assert_eq!(set_by(&rate, &[]), lines);
+    let mode = format!("{UPSTREAM}limits:\n  mode: shadow\n{overrides}");
+    assert_eq!(set_by(&mode, &[]), ["gateway.yaml:3", "gateway.yaml:6", "gateway.yaml:10"]);
+    let variable = "MASKGATE_LIMITS__RATE__WINDOW";
+    let found = set_by(&rate, &[(variable, "10s")]);
+    assert_eq!(found, [variable, "gateway.yaml:8", "gateway.yaml:12"]);
+    let variable = "MASKGATE_LIMITS__OVERRIDES";
+    let found = set_by(&rate, &[(variable, "[{match: {endpoint: CreateSession}, mode: off}]")]);
+    assert_eq!(found, ["gateway.yaml:4", variable]);
+}
+
+#[test]
+fn an_override_inherits_what_it_leaves_out() {
+    let text = format!(
+        "{UPSTREAM}limits:\n  rate: {{ requests_per_second: 10, window: 10s, count: offered }}\n  \
+         mode: shadow\n  overrides:\n  \
+         - {{ match: {{ endpoint: CreateSession }}, rate: {{ requests_per_second: 20 }} }}\n  \
+         - {{ match: {{ service: {SERVICE}, endpoint: Unmatched }}, mode: enforce }}\n"
+    );
+    let limits = compiled(&text).policy.limits;
+    let asked = Match { endpoint: Some(Endpoint::CreateSession), ..Match::default() };
+    let rate = &limits.overrides.first_match(&asked).unwrap().rate;
+    assert_eq!(rate.limit.admissions().get(), 200);
+    assert_eq!((rate.count, rate.mode), (Counting::Offered, Mode::Shadow));
+    let service = Sid::parse(SERVICE);
+    let asked = Match { endpoint: Some(Endpoint::Unmatched), service, account: None };
+    let rate = &limits.overrides.first_match(&asked).unwrap().rate;
+    assert_eq!((rate.limit.admissions().get(), rate.mode), (100, Mode::Enforce));
+}
+
+#[test]
+fn aliases_and_merge_keys_are_carried_out() {
+    let text = "upstream:\n  url: http://a\n  timeouts: &times { connect: 2s, idle: 3s }\n\
+                limits:\n  rate: &rate { burst: 2, window: &window 10s }\n  overrides:\n  \
+                - match: { endpoint: CreateSession }\n    rate: { <<: *rate, window: 20s }\n  \
+                - match: { endpoint: FetchSession }\n    rate: { window: *window }\n";
+    let limits = compiled(text).policy.limits;
+    let found = limits
+        .overrides
+        .iter()
+        .map(|each| (each.rate.limit.burst().get(), each.rate.limit.window().as_secs()));
+    assert_eq!(found.collect::<Vec<_>>(), [(2, 20), (2, 10)]);
+}
+
+#[test]
+fn an_https_upstream_is_told_its_own_name_and_spoken_to_in_http_1_1() {
+    let text = "upstream: { url: [http://a, https://proxy.twilio.com] }";
+    let upstream = compiled(text).policy.upstream;
+    assert_eq!(upstream.host, HostHeader::Upstream);
+    let tls = upstream.tls.unwrap();
+    assert_eq!(tls.alpn_protocols, [b"http/1.1"]);
+    assert!(!tls.client_auth_cert_resolver.has_certs());
+}
+
+#[test]
+fn an_authority_is_read_from_a_file_beside_the_configuration() {
+    let authority = rcgen::generate_simple_self_signed(vec!["backend".to_owned()]).unwrap();
+    let pem = Scratch::new("ca.pem", &authority.cert.pem());
+    let name = pem.0.file_name().unwrap().to_str().unwrap();
+    let text = format!("upstream: {{ url: https://backend, tls: {{ ca: {name} }} }}");
+    let file = Scratch::new("ca.yaml", &text);
+    let sources = Sources { file: Some(file.0.clone()), ..Sources::default() };
+    let configuration = sources.load().unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(configuration.policy.upstream.tls.is_some());
+}
+
+/// The keys of the mapping at `path`, as the help for an unknown one tells them; none where it
+/// is no mapping.
+fn keys_at(path: &[&str]) -> Option<Vec<String>> {
+    let unknown = "{ no-such-key-at-all: 1 }".to_owned();
+    let text = path.iter().rev().fold(unknown, |below, key| format!("{{ {key}: {below} }}"));
+    let errors = compile(&text, &[]).unwrap_err();
+    let mistake = errors.mistakes().iter().find(|mistake| mistake.message == "unknown key")?;
+    let keys = mistake.help.split('`').skip(1).step_by(2).map(str::to_owned);
+    (mistake.path.split('.').count() == path.len() + 1).then(|| keys.collect())
+}
+
+/// Every key that is no mapping of keys, with its path.
+fn leaves(path: &[&str], found: &mut BTreeSet<String>) {
+    match keys_at(path) {
+        Some(keys) => {
+            for key in &keys {
+                let mut below = path.to_vec();
+                below.push(key);
+                leaves(&below, found);
+            }
+        }
+        None => drop(found.insert(path.join("."))),
+    }
+}
+
+#[test]
+fn the_reference_lists_the_keys_that_there_are() {
+    let mut known = BTreeSet::new();
+    leaves(&[], &mut known);
+    assert!(known.len() > 20);
+    let reference = fs::read_to_string(Path::new("docs/configuration.md")).unwrap();
+    let (_, table) = reference.split_once("\n## Keys\n").unwrap();
+    let (table, _) = table.split_once("\n### ").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let listed: BTreeSet<String> = rows.map(str::to_owned).collect();
+    assert_eq!(listed, known);
+}
