@@ -28,6 +28,7 @@ pub use answer::AnswerBody;
 pub use answer::AnswerError;
 pub use connections::Counters;
 pub use head::Caller;
+pub(crate) use head::X_REQUEST_ID;
 
 use crate::policy::upstream::Origin;
 use crate::policy::upstream::Upstream;

@@ -1,0 +1,143 @@
+//! ★ The life of a request, from its head to the last byte of its answer.
+//!
+//! Five stages in order, each a function that answers with what the next one needs or with its
+//! own refusal; the first refusal is the answer. See `docs/life-of-a-request.md`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::HeaderValue;
+use http::Request;
+use http::Response;
+use hyper::body::Incoming;
+
+use crate::admit::Admission;
+use crate::admit::Permit;
+use crate::classify::DigestKey;
+use crate::classify::classify;
+use crate::forward::AnswerBody;
+use crate::forward::Caller;
+use crate::forward::Forwarder;
+use crate::forward::Outgoing;
+use crate::forward::X_REQUEST_ID;
+use crate::inspect::inspect;
+use crate::observe::Observer;
+use crate::observe::Record;
+use crate::policy::Policy;
+use crate::policy::PolicyHandle;
+use crate::reject::Rejection;
+use crate::respond;
+use crate::respond::ReplyBody;
+use crate::time::Clock;
+
+/// What all workers share: the windows, the policy pointer and the key of digests.
+#[derive(Debug)]
+pub struct Shared {
+    /// The policy in force.
+    pub policy: PolicyHandle,
+    /// Windows and requests under way.
+    pub admission: Admission,
+    /// The key of credentials' and names' hashes.
+    pub digests: DigestKey,
+    /// The clock that windows are judged by.
+    pub clock: Clock,
+}
+
+/// One worker's gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Shared with the other workers.
+    pub shared: Arc<Shared>,
+    /// The worker's own connections to the upstream.
+    pub forwarder: Forwarder,
+    /// Where requests are reported.
+    pub observer: Observer,
+}
+
+/// One client's connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    address: IpAddr,
+    caller: Caller,
+}
+
+impl Client {
+    /// The client at this address.
+    pub fn new(address: IpAddr) -> Self {
+        Self { address, caller: Caller::new(address) }
+    }
+}
+
+impl Gateway {
+    /// Answers one request. Never fails: every rejection is an answer.
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        client: &Client,
+    ) -> Response<ReplyBody> {
+        let policy = self.shared.policy.snapshot(); // one policy for the whole request
+        let request_id = request_id(request.headers());
+        let mut record = self.observer.begin(policy.log, client.address, request_id);
+        match self.pass(&policy, request, client, &mut record).await {
+            Ok((answer, permit)) => respond::forwarded(answer, permit, record),
+            Err(rejection) => {
+                let (status, _) = respond::status_and_code(&rejection);
+                record.rejected(&rejection, status);
+                let request_id = record.request_id().clone();
+                respond::rejection(&rejection, record.class(), request_id)
+            }
+        }
+    }
+
+    /// The stages in order; the first `?` that fires is the answer.
+    async fn pass(
+        &self,
+        policy: &Policy,
+        request: Request<Incoming>,
+        client: &Client,
+        record: &mut Record,
+    ) -> Result<(Response<AnswerBody>, Permit), Rejection> {
+        let (head, body) = request.into_parts();
+        record.keep_trace(&head.headers);
+        let class = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
+        record.classified(class);
+        let permit = self.shared.admission.admit(policy, &class, record.begun())?; // 429, 503
+        record.admitted(&permit);
+        let body = inspect(policy, &class, &head, body).await?; // 400, 408, 413, 415
+        let request_id = record.request_id().clone();
+        let outgoing = Outgoing { head, body, caller: &client.caller, request_id };
+        let sent = self.shared.clock.now();
+        let answer = self.forwarder.send(&policy.upstream, outgoing).await?; // 502, 504
+        record.answered(answer.status(), sent);
+        Ok((answer, permit)) // the permit lives until the last byte
+    }
+}
+
+/// The client's own request id where it has a harmless form, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let own = headers.get(X_REQUEST_ID).filter(|value| is_harmless(value.as_bytes()));
+    own.cloned().unwrap_or_else(|| {
+        let id = format!("{:032x}", fastrand::u128(..));
+        HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    })
+}
+
+fn is_harmless(id: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/=@".contains(byte);
+    (1..=128).contains(&id.len()) && id.iter().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_harmless;
+
+    #[test]
+    fn only_a_short_plain_request_id_is_kept() {
+        assert!(is_harmless(b"0af7-trace_1.2:3"));
+        assert!(!is_harmless(b""));
+        assert!(!is_harmless(b"two words"));
+        assert!(!is_harmless(b"quote\""));
+        assert!(!is_harmless(&[b'a'; 129]));
+    }
+}

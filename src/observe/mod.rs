@@ -1,0 +1,294 @@
+//! What happened? Every request ends in one [`Record`], which counts and logs it.
+//!
+//! **Invariant:** the stages neither log nor count. A record reports when it is dropped, so a
+//! request whose client left, or whose answer broke off, is reported like any other.
+
+pub mod events;
+pub mod metrics;
+pub mod request_log;
+mod timestamp;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::HeaderValue;
+use http::StatusCode;
+
+use crate::admit::Denial;
+use crate::admit::Permit;
+use crate::classify::RequestClass;
+use crate::forward::AnswerError;
+use crate::policy::endpoint::Endpoint;
+use crate::policy::limit::SetBy;
+use crate::policy::log::AccessLog;
+use crate::policy::log::LogPolicy;
+use crate::reject::Decision;
+use crate::reject::Refusal;
+use crate::reject::Rejection;
+use crate::reject::UpstreamFault;
+use crate::time::Clock;
+use crate::time::Tick;
+use metrics::Metrics;
+use request_log::Field;
+use request_log::RequestLog;
+
+/// One worker's view of what it reports to.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    /// Shared by all workers.
+    pub metrics: Arc<Metrics>,
+    /// The worker's own.
+    pub log: Rc<RequestLog>,
+    /// For how long a request took.
+    pub clock: Clock,
+}
+
+/// What is known of one request; it is reported when this is dropped.
+#[derive(Debug)]
+pub struct Record {
+    observer: Observer,
+    log: LogPolicy,
+    begun: Tick,
+    client: IpAddr,
+    request_id: HeaderValue,
+    traceparent: Option<HeaderValue>,
+    class: Option<RequestClass>,
+    upstream: Option<Duration>,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+struct Outcome {
+    decision: Decision,
+    status: Option<StatusCode>,
+    refusal: Option<Refusal>,
+    fault: Option<UpstreamFault>,
+    /// The rate that refused, or would have.
+    rate: Option<RateOutcome>,
+}
+
+#[derive(Debug)]
+struct RateOutcome {
+    allowed: u32,
+    retry_after: Duration,
+    set_by: SetBy,
+    shadow: bool,
+}
+
+impl Observer {
+    /// A record of a request that begins now. Until it is told otherwise, the client has left.
+    pub fn begin(&self, log: LogPolicy, client: IpAddr, request_id: HeaderValue) -> Record {
+        Record {
+            observer: self.clone(),
+            log,
+            begun: self.clock.now(),
+            client,
+            request_id,
+            traceparent: None,
+            class: None,
+            upstream: None,
+            outcome: Outcome {
+                decision: Decision::Abandoned,
+                status: None,
+                refusal: None,
+                fault: None,
+                rate: None,
+            },
+        }
+    }
+}
+
+impl Record {
+    /// When the request began.
+    pub const fn begun(&self) -> Tick {
+        self.begun
+    }
+
+    /// The value of `X-Request-Id`.
+    pub const fn request_id(&self) -> &HeaderValue {
+        &self.request_id
+    }
+
+    /// Keeps the caller's trace, where it is well-formed, for the log line.
+    pub fn keep_trace(&mut self, headers: &HeaderMap) {
+        let field = headers.get("traceparent");
+        self.traceparent = field.filter(|value| is_traceparent(value.as_bytes())).cloned();
+    }
+
+    /// The request is one of the API's.
+    pub const fn classified(&mut self, class: RequestClass) {
+        self.class = Some(class);
+    }
+
+    /// What the request is, as far as it got.
+    pub const fn class(&self) -> Option<&RequestClass> {
+        self.class.as_ref()
+    }
+
+    /// The request goes on; a rule on trial may say that it should not.
+    pub fn admitted(&mut self, permit: &Permit) {
+        let Some(denial) = &permit.would_deny else { return };
+        self.outcome.rate = rate_outcome(denial, true);
+        if let Some(class) = self.class {
+            self.observer.metrics.count_shadow_refusal(class.endpoint);
+        }
+    }
+
+    /// The upstream has begun an answer, `sent` being when it was asked.
+    pub fn answered(&mut self, status: StatusCode, sent: Tick) {
+        let taken = self.observer.clock.now().since(sent);
+        self.observer.metrics.observe_upstream(taken);
+        self.upstream = Some(taken);
+        self.outcome.decision = Decision::Forwarded;
+        self.outcome.status = Some(status);
+    }
+
+    /// The upstream's answer broke off; the client sees its connection close.
+    pub fn broke_off(&mut self, error: &AnswerError) {
+        self.outcome.decision = Decision::UpstreamFailed;
+        self.outcome.fault = Some(UpstreamFault::from(error));
+    }
+
+    /// The gateway answers itself.
+    pub fn rejected(&mut self, rejection: &Rejection, status: StatusCode) {
+        self.outcome.decision = rejection.decision();
+        self.outcome.status = Some(status);
+        self.outcome.refusal = rejection.refusal();
+        match rejection {
+            Rejection::Denied(denial) => self.outcome.rate = rate_outcome(denial, false),
+            Rejection::Upstream(error) => self.outcome.fault = Some(UpstreamFault::from(error)),
+            Rejection::Unroutable(_) | Rejection::Invalid(_) => {}
+        }
+    }
+
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.class.map(|class| class.endpoint)
+    }
+
+    fn is_logged(&self) -> bool {
+        match self.log.access {
+            AccessLog::All => true,
+            AccessLog::Refused => {
+                self.outcome.decision != Decision::Forwarded || self.outcome.rate.is_some()
+            }
+            AccessLog::Off => false,
+        }
+    }
+
+    fn write_line(&self, whole: Duration) {
+        let client = self.client.to_string();
+        let service =
+            self.class.and_then(|class| class.service?.sid()).map(|sid| sid.to_string());
+        let account =
+            self.class.and_then(|class| class.account.sid()).map(|sid| sid.to_string());
+        let set_by = self.outcome.rate.as_ref().map(|rate| rate.set_by.to_string());
+        let mut fields = Vec::with_capacity(16);
+        fields.push(("decision", Field::Word(self.outcome.decision.label())));
+        let status = self.outcome.status.map(|status| u64::from(status.as_u16()));
+        push(&mut fields, "status", status.map(Field::Number));
+        push(
+            &mut fields,
+            "endpoint",
+            self.class.map(|class| Field::Word(class.endpoint.name())),
+        );
+        push(&mut fields, "service", service.as_deref().map(Field::Word));
+        push(&mut fields, "account", account.as_deref().map(Field::Word));
+        let refusal = self.outcome.refusal.map(|refusal| Field::Word(refusal.label()));
+        push(&mut fields, "limit", refusal);
+        push(&mut fields, "fault", self.outcome.fault.map(|fault| Field::Word(fault.label())));
+        if let Some(rate) = &self.outcome.rate {
+            fields.push(("allowed", Field::Number(rate.allowed.into())));
+            fields.push(("retry_after_ms", Field::Number(millis(rate.retry_after))));
+            let shadow = rate.shadow.then_some(Field::Word("shadow"));
+            push(&mut fields, "mode", shadow);
+        }
+        push(&mut fields, "set_by", set_by.as_deref().map(Field::Text));
+        fields.push(("client", Field::Word(&client)));
+        let request_id = self.request_id.to_str().unwrap_or_default();
+        fields.push(("request_id", Field::Word(request_id)));
+        let trace = self.traceparent.as_ref().and_then(|value| value.to_str().ok());
+        push(&mut fields, "traceparent", trace.map(Field::Word));
+        push(
+            &mut fields,
+            "upstream_us",
+            self.upstream.map(|taken| Field::Number(micros(taken))),
+        );
+        fields.push(("duration_us", Field::Number(micros(whole))));
+        self.observer.log.write(self.log.format, &fields);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let whole = self.observer.clock.now().since(self.begun);
+        let metrics = &self.observer.metrics;
+        metrics.count_request(self.endpoint(), self.outcome.decision, whole);
+        if let Some(refusal) = self.outcome.refusal {
+            metrics.count_refusal(refusal);
+        }
+        if let Some(fault) = self.outcome.fault {
+            metrics.count_upstream_error(fault);
+        }
+        if self.is_logged() {
+            self.write_line(whole);
+        }
+    }
+}
+
+fn rate_outcome(denial: &Denial, shadow: bool) -> Option<RateOutcome> {
+    match denial {
+        Denial::Rate(rate) => Some(RateOutcome {
+            allowed: rate.allowed().get(),
+            retry_after: rate.retry_after,
+            set_by: rate.set_by.clone(),
+            shadow,
+        }),
+        Denial::InFlight { .. } | Denial::TooManyKeys { .. } => None,
+    }
+}
+
+fn push<'a>(
+    fields: &mut Vec<(&'static str, Field<'a>)>,
+    name: &'static str,
+    field: Option<Field<'a>>,
+) {
+    fields.extend(field.map(|field| (name, field)));
+}
+
+fn micros(span: Duration) -> u64 {
+    crate::time::micros(span)
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `version-trace-parent-flags`, lower-case hexadecimal (W3C Trace Context §3.2.2).
+fn is_traceparent(value: &[u8]) -> bool {
+    const LENGTHS: [usize; 4] = [2, 32, 16, 2];
+    let mut parts = value.split(|&byte| byte == b'-');
+    let is_hex =
+        |part: &[u8]| part.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b));
+    let well_formed = LENGTHS
+        .iter()
+        .all(|length| parts.next().is_some_and(|p| p.len() == *length && is_hex(p)));
+    well_formed && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_traceparent;
+
+    #[test]
+    fn only_a_well_formed_traceparent_is_taken_over() {
+        let good = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(is_traceparent(good));
+        assert!(!is_traceparent(b"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"));
+        assert!(!is_traceparent(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"));
+        assert!(!is_traceparent(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x"));
+        assert!(!is_traceparent(b"\"}-x"));
+    }
+}

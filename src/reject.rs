@@ -1,0 +1,239 @@
+//! Why was a request not forwarded? One variant for each stage, in the order of the stages.
+
+use crate::admit::Denial;
+use crate::admit::in_flight::InFlightOf;
+use crate::classify::Unroutable;
+use crate::forward::AnswerError;
+use crate::forward::UpstreamError;
+use crate::inspect::Violation;
+use crate::inspect::violation::ViolationKind;
+
+/// A request that the gateway answers itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejection {
+    /// It is none of the API's, or nobody's.
+    #[error(transparent)]
+    Unroutable(#[from] Unroutable),
+    /// It comes too soon, or there are too many.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// Its body does not keep to the rules.
+    #[error(transparent)]
+    Invalid(#[from] Violation),
+    /// The upstream did not answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+impl Rejection {
+    /// What it counts as.
+    pub const fn decision(&self) -> Decision {
+        match self {
+            Self::Unroutable(_) => Decision::Unroutable,
+            Self::Denied(_) => Decision::Limited,
+            Self::Invalid(_) => Decision::Invalid,
+            Self::Upstream(_) => Decision::UpstreamFailed,
+        }
+    }
+
+    /// Which limit was broken; none where the upstream failed.
+    pub const fn refusal(&self) -> Option<Refusal> {
+        Some(match self {
+            Self::Unroutable(unroutable) => match unroutable {
+                Unroutable::UnknownPath | Unroutable::SecondSpelling(_) => Refusal::Path,
+                Unroutable::MethodNotAllowed(_) => Refusal::Method,
+                Unroutable::NoCredentials
+                | Unroutable::MalformedCredentials
+                | Unroutable::SeveralCredentials => Refusal::Credentials,
+            },
+            Self::Denied(denial) => match denial {
+                Denial::Rate(_) => Refusal::Rate,
+                Denial::InFlight { of: InFlightOf::Total, .. } => Refusal::InFlight,
+                Denial::InFlight { of: InFlightOf::Service, .. } => Refusal::ServiceInFlight,
+                Denial::TooManyKeys { .. } => Refusal::Keys,
+            },
+            Self::Invalid(violation) => Refusal::Body(violation.kind()),
+            Self::Upstream(_) => return None,
+        })
+    }
+}
+
+/// What became of a request: a closed list for metrics, log lines and the
+/// `X-Maskgate-Decision` field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The upstream answered.
+    Forwarded,
+    /// Refused by a rate or by a cap (429, 503).
+    Limited,
+    /// Refused for its body (400, 408, 413, 415).
+    Invalid,
+    /// Refused for its path, method or credentials (400, 401, 404, 405).
+    Unroutable,
+    /// Sent to the upstream, which did not answer (502, 504).
+    UpstreamFailed,
+    /// The client left before there was an answer.
+    Abandoned,
+}
+
+impl Decision {
+    /// Every decision, in the order of [`index`](Self::index).
+    pub const ALL: [Self; 6] = [
+        Self::Forwarded,
+        Self::Limited,
+        Self::Invalid,
+        Self::Unroutable,
+        Self::UpstreamFailed,
+        Self::Abandoned,
+    ];
+
+    /// A small number for arrays with one place for each decision.
+    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The decision's word in metrics, log lines and header fields.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Limited => "limited",
+            Self::Invalid => "invalid",
+            Self::Unroutable => "unroutable",
+            Self::UpstreamFailed => "upstream_failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// Which limit a refused request broke: a closed list for metrics and log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The path is none of the API's, or a second spelling of one.
+    Path,
+    /// The path has no such method.
+    Method,
+    /// The credentials are missing or cannot be read.
+    Credentials,
+    /// Too many requests in the window.
+    Rate,
+    /// Too many requests under way.
+    InFlight,
+    /// Too many requests under way for the service.
+    ServiceInFlight,
+    /// Too many windows alive.
+    Keys,
+    /// The body breaks a rule.
+    Body(ViolationKind),
+}
+
+impl Refusal {
+    /// Every refusal, in the order of [`index`](Self::index).
+    pub const ALL: [Self; 14] = [
+        Self::Path,
+        Self::Method,
+        Self::Credentials,
+        Self::Rate,
+        Self::InFlight,
+        Self::ServiceInFlight,
+        Self::Keys,
+        Self::Body(ViolationKind::Field),
+        Self::Body(ViolationKind::BodySize),
+        Self::Body(ViolationKind::ContentType),
+        Self::Body(ViolationKind::Framing),
+        Self::Body(ViolationKind::Form),
+        Self::Body(ViolationKind::Unreadable),
+        Self::Body(ViolationKind::Slow),
+    ];
+
+    /// A small number for arrays with one place for each refusal.
+    pub fn index(self) -> usize {
+        Self::ALL.iter().position(|each| *each == self).unwrap_or(0)
+    }
+
+    /// The refusal's word in metrics and log lines.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::Method => "method",
+            Self::Credentials => "credentials",
+            Self::Rate => "rate",
+            Self::InFlight => "in_flight",
+            Self::ServiceInFlight => "service_in_flight",
+            Self::Keys => "keys",
+            Self::Body(kind) => kind.label(),
+        }
+    }
+}
+
+/// How the upstream failed: a closed list for metrics and log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamFault {
+    /// No connection could be opened.
+    Connect,
+    /// No connection was opened in time.
+    ConnectTimeout,
+    /// No answer began in time.
+    ResponseTimeout,
+    /// The answer could not be read.
+    Broken,
+    /// The upstream switched to another protocol.
+    Upgrade,
+    /// The answer ended early.
+    Truncated,
+    /// The answer stalled.
+    Stalled,
+}
+
+impl UpstreamFault {
+    /// Every fault, in the order of [`index`](Self::index).
+    pub const ALL: [Self; 7] = [
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::ResponseTimeout,
+        Self::Broken,
+        Self::Upgrade,
+        Self::Truncated,
+        Self::Stalled,
+    ];
+
+    /// A small number for arrays with one place for each fault.
+    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The fault's word in metrics and log lines.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ResponseTimeout => "response_timeout",
+            Self::Broken => "broken",
+            Self::Upgrade => "upgrade",
+            Self::Truncated => "truncated",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
+impl From<&UpstreamError> for UpstreamFault {
+    fn from(error: &UpstreamError) -> Self {
+        match error {
+            UpstreamError::Connect(_) => Self::Connect,
+            UpstreamError::ConnectTimeout(_) => Self::ConnectTimeout,
+            UpstreamError::ResponseTimeout(_) => Self::ResponseTimeout,
+            UpstreamError::Broken(_) => Self::Broken,
+            UpstreamError::UnexpectedUpgrade => Self::Upgrade,
+        }
+    }
+}
+
+impl From<&AnswerError> for UpstreamFault {
+    fn from(error: &AnswerError) -> Self {
+        match error {
+            AnswerError::Broken(_) => Self::Truncated,
+            AnswerError::Stalled(_) => Self::Stalled,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! What does the client get? A rejection becomes an answer in the API's own form; the upstream's
+//! answer is passed on with the room that is left.
+//!
+//! The envelope is `{"code", "message", "more_info", "status"}`: each official SDK reads it, and
+//! breaks on anything else, so every refusal has it, whatever its status.
+
+mod body;
+mod rate_limit;
+
+use http::HeaderName;
+use http::HeaderValue;
+use http::Response;
+use http::StatusCode;
+use http::header;
+
+pub use body::ReplyBody;
+
+use crate::admit::Denial;
+use crate::admit::Permit;
+use crate::admit::RateDenial;
+use crate::classify::RequestClass;
+use crate::classify::Unroutable;
+use crate::forward::AnswerBody;
+use crate::forward::UpstreamError;
+use crate::forward::X_REQUEST_ID;
+use crate::inspect::Violation;
+use crate::observe::Record;
+use crate::policy::limit::OversizeStatus;
+use crate::reject::Rejection;
+use crate::sid::AccountKey;
+use crate::sid::ServiceKey;
+
+/// Names the decision on answers that the gateway made itself.
+const X_MASKGATE_DECISION: HeaderName = HeaderName::from_static("x-maskgate-decision");
+/// Source: RFC 9110 §11.6.1; the realm is the API's.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Twilio API\"");
+/// How long to wait, in seconds, where nobody can know when there is room.
+const RETRY_SOON: u64 = 1;
+
+/// The status and the API's error code of a rejection.
+pub fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
+    match rejection {
+        Rejection::Unroutable(unroutable) => match unroutable {
+            Unroutable::UnknownPath | Unroutable::SecondSpelling(_) => {
+                (StatusCode::NOT_FOUND, 20404)
+            }
+            Unroutable::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, 20004),
+            Unroutable::NoCredentials | Unroutable::MalformedCredentials => {
+                (StatusCode::UNAUTHORIZED, 20003)
+            }
+            Unroutable::SeveralCredentials => (StatusCode::BAD_REQUEST, 20400),
+        },
+        Rejection::Denied(denial) => match denial {
+            Denial::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, 20429),
+            Denial::InFlight { .. } | Denial::TooManyKeys { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, 20503)
+            }
+        },
+        Rejection::Invalid(violation) => match violation {
+            Violation::Field { .. } | Violation::Form { .. } => {
+                (StatusCode::BAD_REQUEST, 80701)
+            }
+            Violation::TooLarge { status: OversizeStatus::BadRequest, .. } => {
+                (StatusCode::BAD_REQUEST, 20413)
+            }
+            Violation::TooLarge { status: OversizeStatus::ContentTooLarge, .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, 20413)
+            }
+            Violation::Format(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 20415),
+            Violation::Framing(_) | Violation::Unreadable(_) => {
+                (StatusCode::BAD_REQUEST, 20400)
+            }
+            Violation::TooSlow => (StatusCode::REQUEST_TIMEOUT, 20408),
+        },
+        Rejection::Upstream(error) => match error {
+            UpstreamError::Connect(_)
+            | UpstreamError::Broken(_)
+            | UpstreamError::UnexpectedUpgrade => (StatusCode::BAD_GATEWAY, 20500),
+            UpstreamError::ConnectTimeout(_) | UpstreamError::ResponseTimeout(_) => {
+                (StatusCode::GATEWAY_TIMEOUT, 20500)
+            }
+        },
+    }
+}
+
+/// The answer to a request that was not forwarded. `class` is known where it got as far.
+pub fn rejection(
+    rejection: &Rejection,
+    class: Option<&RequestClass>,
+    request_id: HeaderValue,
+) -> Response<ReplyBody> {
+    let (status, code) = status_and_code(rejection);
+    let body = envelope(status, code, &message(rejection, class));
+    let mut response = Response::new(ReplyBody::whole(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let decision = HeaderValue::from_static(rejection.decision().label());
+    headers.insert(X_MASKGATE_DECISION, decision);
+    headers.insert(X_REQUEST_ID, request_id);
+    match rejection {
+        Rejection::Unroutable(Unroutable::MethodNotAllowed(allowed)) => {
+            headers
+                .extend(text_value(&allowed.to_string()).map(|value| (header::ALLOW, value)));
+        }
+        Rejection::Unroutable(Unroutable::NoCredentials | Unroutable::MalformedCredentials) => {
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
+        Rejection::Denied(Denial::Rate(denial)) => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_to_wait(denial)));
+            rate_limit::insert(headers, &denial.limit, denial.standing.as_ref());
+        }
+        Rejection::Denied(Denial::InFlight { .. } | Denial::TooManyKeys { .. }) => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SOON));
+        }
+        Rejection::Invalid(violation) if leaves_the_body_unread(violation) => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Rejection::Unroutable(_) | Rejection::Invalid(_) | Rejection::Upstream(_) => {}
+    }
+    response
+}
+
+/// The upstream's answer on its way to the client. Permit and record stay with the body until
+/// its last byte.
+pub fn forwarded(
+    answer: Response<AnswerBody>,
+    permit: Permit,
+    record: Record,
+) -> Response<ReplyBody> {
+    let (mut parts, body) = answer.into_parts();
+    rate_limit::insert(&mut parts.headers, &permit.limit, permit.standing.as_ref());
+    if !parts.headers.contains_key(X_REQUEST_ID) {
+        parts.headers.insert(X_REQUEST_ID, record.request_id().clone());
+    }
+    Response::from_parts(parts, ReplyBody::streamed(body, permit, record))
+}
+
+/// The whole seconds after which a request is admitted: at least one, as a client that is told
+/// to wait for none would come back at once.
+fn seconds_to_wait(denial: &RateDenial) -> u64 {
+    let wait = denial.retry_after;
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// Where the rest of a body may still be under way, the connection ends with the answer: no
+/// byte of it may be read as a request.
+const fn leaves_the_body_unread(violation: &Violation) -> bool {
+    match violation {
+        Violation::TooLarge { .. }
+        | Violation::Framing(_)
+        | Violation::Unreadable(_)
+        | Violation::TooSlow => true,
+        Violation::Field { .. } | Violation::Form { .. } | Violation::Format(_) => false,
+    }
+}
+
+/// The sentence for a person: which limit it was, how much is allowed, when to come back.
+fn message(rejection: &Rejection, class: Option<&RequestClass>) -> String {
+    let (Rejection::Denied(Denial::Rate(denial)), Some(class)) = (rejection, class) else {
+        return rejection.to_string();
+    };
+    format!(
+        "Too Many Requests: {} of {} is limited to {} requests in any {:?}; retry after {} s",
+        class.endpoint,
+        Whose(class),
+        denial.allowed(),
+        denial.span(),
+        seconds_to_wait(denial),
+    )
+}
+
+/// Whose window it is, as the client knows it.
+struct Whose<'a>(&'a RequestClass);
+
+impl std::fmt::Display for Whose<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.0.service, self.0.account) {
+            (Some(ServiceKey::Sid(sid)), _) => write!(f, "service {sid}"),
+            (Some(ServiceKey::Named(_)), _) => f.write_str("this service"),
+            (None, AccountKey::Sid(sid)) => write!(f, "account {sid}"),
+            (None, AccountKey::Credential(_)) => f.write_str("this account"),
+        }
+    }
+}
+
+fn envelope(status: StatusCode, code: u32, message: &str) -> String {
+    // Serialising a string cannot fail.
+    let message = serde_json::to_string(message).unwrap_or_default();
+    format!(
+        "{{\"code\":{code},\"message\":{message},\
+         \"more_info\":\"https://www.twilio.com/docs/errors/{code}\",\"status\":{}}}",
+        status.as_u16()
+    )
+}
+
+fn text_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok()
+}
