@@ -1,5 +1,26 @@
 //! maskgate: a reverse-proxy gateway that enforces the Twilio Proxy API's limits exactly.
+//!
+//! A request passes five stages in order; each answers with what the next one needs or with its
+//! own refusal, and [`gateway::Gateway`] calls them:
+//!
+//! | stage | question | refusals |
+//! | --- | --- | --- |
+//! | [`classify`] | who asks for what? | 404, 405, 401 |
+//! | [`admit`] | may it go on now? | 429, 503 |
+//! | [`inspect`] | does the body keep to the rules? | 400, 408, 413, 415 |
+//! | [`forward`] | what does the upstream say? | 502, 504 |
+//! | [`respond`] | what does the client get? | |
+//!
+//! What does not change during a request is one immutable [`policy::Policy`], read once. What
+//! changes lives in [`admit`], keyed by values of fixed size. Time is a value that is passed
+//! down ([`time::Tick`]). Every request ends in one [`observe::Record`].
+//!
+//! Reading order: [`gateway`], then the stages, then [`policy`] and [`config`], which makes
+//! policies out of YAML, then [`server`], [`worker`] and [`listen`], which run it all.
+//! [`backend`] is a world of its own: the masking backend that `maskgate demo` puts behind the
+//! gateway.
 
+pub mod admin;
 pub mod admit;
 pub mod backend;
 pub mod classify;
@@ -7,13 +28,19 @@ pub mod config;
 pub mod forward;
 pub mod gateway;
 pub mod inspect;
+pub mod listen;
 pub mod observe;
 pub mod policy;
 pub mod reject;
+pub mod reload;
 pub mod respond;
+pub mod server;
 pub mod sid;
+pub mod state;
+pub mod sweep;
 mod sync;
 pub mod time;
+pub mod worker;
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

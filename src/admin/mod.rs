@@ -1,0 +1,152 @@
+//! What an operator may ask, on an address of its own: never on the public one.
+
+mod policy_view;
+mod windows_view;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::header;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::time;
+
+use crate::observe::metrics::Readings;
+use crate::sid::Sid;
+use crate::sid::SidKind;
+use crate::state::State;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const PROMETHEUS: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// How long a request's head may take.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// The pages, as `/` lists them.
+const INDEX: &str = "\
+/metrics                metrics for Prometheus
+/healthz                the process runs
+/readyz                 new connections are welcome (200), or it is draining (503)
+/policy                 what is in force
+/windows?service=KS…    how full the windows of a service are
+";
+
+/// The admin listener.
+#[derive(Debug)]
+pub struct Admin {
+    listener: tokio::net::TcpListener,
+    state: Arc<State>,
+}
+
+impl Admin {
+    /// Takes over a bound socket; needs a runtime.
+    pub fn new(listener: TcpListener, state: Arc<State>) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener: tokio::net::TcpListener::from_std(listener)?, state })
+    }
+
+    /// Serves for ever.
+    pub async fn serve(self) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(serve(stream, Arc::clone(&self.state)))),
+                Err(error) => {
+                    tracing::warn!(%error, "an admin connection could not be accepted");
+                    time::sleep(BACK_OFF).await;
+                }
+            }
+        }
+    }
+}
+
+async fn serve(stream: tokio::net::TcpStream, state: Arc<State>) {
+    let answer = service_fn(|request: Request<Incoming>| {
+        let state = &state;
+        async move { Ok::<_, Infallible>(answer(state, &request)) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await;
+    if let Err(error) = serving {
+        tracing::debug!(%error, "an admin connection ended");
+    }
+}
+
+fn answer<B>(state: &State, request: &Request<B>) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri().path() {
+        "/" => page(StatusCode::OK, TEXT, INDEX),
+        "/healthz" => page(StatusCode::OK, TEXT, "ok\n"),
+        "/readyz" if state.is_ready() => page(StatusCode::OK, TEXT, "ready\n"),
+        "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
+        "/metrics" => match state.metrics.render(&readings(state)) {
+            Ok(text) => page(StatusCode::OK, PROMETHEUS, text),
+            Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
+        },
+        "/policy" => {
+            let policy = state.shared.policy.snapshot();
+            page(StatusCode::OK, JSON, policy_view::render(&policy))
+        }
+        "/windows" => windows(state, request.uri().query().unwrap_or_default()),
+        _ => page(StatusCode::NOT_FOUND, TEXT, INDEX),
+    }
+}
+
+fn windows(state: &State, query: &str) -> Response<Full<Bytes>> {
+    let service = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("service="))
+        .and_then(|text| Sid::parse_as(SidKind::Service, text));
+    let Some(service) = service else {
+        let usage = "say which service: /windows?service=KS and 32 hexadecimal digits\n";
+        return page(StatusCode::BAD_REQUEST, TEXT, usage);
+    };
+    page(StatusCode::OK, JSON, windows_view::render(state, service))
+}
+
+fn readings(state: &State) -> Readings {
+    let shared = &state.shared;
+    let upstream = &state.upstream_counters;
+    Readings {
+        in_flight: shared.admission.in_flight().into(),
+        live_keys: u64::try_from(shared.admission.live_windows()).unwrap_or(u64::MAX),
+        generation: shared.policy.snapshot().generation,
+        upstream_idle: upstream.idle(),
+        upstream_opened: upstream.opened(),
+        upstream_retries: upstream.retries(),
+        dropped_lines: state.log.dropped(),
+        fill: state.last_sweep.fill(),
+    }
+}
+
+fn page(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}

@@ -1,0 +1,143 @@
+//! `/policy`: what is in force, as JSON, without secrets.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::policy::Policy;
+use crate::policy::endpoint::Endpoint;
+use crate::policy::field::Check;
+use crate::policy::field::FieldRule;
+use crate::policy::limit::Counting;
+use crate::policy::limit::Limits;
+use crate::policy::limit::Mode;
+use crate::policy::limit::OversizeStatus;
+use crate::policy::limit::RateLimitFields;
+use crate::policy::limit::RateRule;
+use crate::policy::limit::Unmatched;
+use crate::policy::log::AccessLog;
+use crate::policy::log::LogFormat;
+use crate::policy::log::LogLevel;
+use crate::policy::log::LogPolicy;
+use crate::policy::overrides::Override;
+use crate::policy::upstream::HostHeader;
+use crate::policy::upstream::Upstream;
+
+pub(super) fn render(policy: &Policy) -> String {
+    let view = json!({
+        "generation": policy.generation,
+        "upstream": upstream(&policy.upstream),
+        "accounts": policy.accounts.len(),
+        "limits": limits(&policy.limits),
+        "log": log(policy.log),
+    });
+    let mut text = view.to_string();
+    text.push('\n');
+    text
+}
+
+fn upstream(upstream: &Upstream) -> Value {
+    let urls: Vec<_> = upstream.origins.iter().map(ToString::to_string).collect();
+    let host = match &upstream.host {
+        HostHeader::Preserve => json!("preserve"),
+        HostHeader::Upstream => json!("upstream"),
+        HostHeader::Name(name) => json!(name.to_str().unwrap_or_default()),
+    };
+    json!({
+        "url": urls,
+        "host": host,
+        "timeouts_seconds": {
+            "connect": upstream.timeouts.connect.as_secs_f64(),
+            "response": upstream.timeouts.response.as_secs_f64(),
+            "idle": upstream.timeouts.idle.as_secs_f64(),
+        },
+    })
+}
+
+fn limits(limits: &Limits) -> Value {
+    let oversize_status = match limits.body.oversize_status {
+        OversizeStatus::BadRequest => 400,
+        OversizeStatus::ContentTooLarge => 413,
+    };
+    json!({
+        "rate": rate(&limits.rate),
+        "overrides": limits.overrides.iter().map(each_override).collect::<Vec<_>>(),
+        "payload": {
+            "body_bytes": limits.body.max_bytes,
+            "oversize_status": oversize_status,
+            "fields": limits.fields.iter().map(field).collect::<Vec<_>>(),
+        },
+        "in_flight": {
+            "total": limits.in_flight.total,
+            "per_service": limits.in_flight.per_service,
+        },
+        "max_keys": limits.max_keys,
+        "unmatched": match limits.unmatched {
+            Unmatched::Reject => "reject",
+            Unmatched::Forward => "forward",
+        },
+        "headers": match limits.headers {
+            RateLimitFields::On => "on",
+            RateLimitFields::Off => "off",
+        },
+    })
+}
+
+fn rate(rule: &RateRule) -> Value {
+    json!({
+        "requests_per_second": rule.limit.requests_per_second(),
+        "window_seconds": rule.limit.window().as_secs_f64(),
+        "burst": rule.limit.burst(),
+        "admissions_in_window": rule.limit.admissions(),
+        "count": match rule.count {
+            Counting::Admitted => "admitted",
+            Counting::Offered => "offered",
+        },
+        "mode": match rule.mode {
+            Mode::Enforce => "enforce",
+            Mode::Shadow => "shadow",
+            Mode::Off => "off",
+        },
+        "set_by": rule.set_by.to_string(),
+    })
+}
+
+fn each_override(each: &Override) -> Value {
+    json!({
+        "account": each.matches.account.map(|sid| sid.to_string()),
+        "service": each.matches.service.map(|sid| sid.to_string()),
+        "endpoint": each.matches.endpoint.map(Endpoint::name),
+        "rate": rate(&each.rate),
+    })
+}
+
+fn field(rule: &FieldRule) -> Value {
+    let name = format!("{}.{}", rule.endpoint, rule.name);
+    match rule.check {
+        Check::MaxChars(max) => json!({ "field": name, "max_chars": max }),
+        Check::MaxBytes(max) => json!({ "field": name, "max_bytes": max }),
+        Check::Between { low, high } => {
+            json!({ "field": name, "greater_than": low, "less_than": high })
+        }
+    }
+}
+
+fn log(log: LogPolicy) -> Value {
+    json!({
+        "level": match log.level {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        },
+        "format": match log.format {
+            LogFormat::Json => "json",
+            LogFormat::Text => "text",
+        },
+        "access": match log.access {
+            AccessLog::All => "all",
+            AccessLog::Refused => "refused",
+            AccessLog::Off => "off",
+        },
+    })
+}

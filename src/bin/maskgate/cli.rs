@@ -1,0 +1,125 @@
+//! The commands and their flags.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+use maskgate::backend::DEFAULT_MAX_RESOURCES;
+use maskgate::backend::ErrorRate;
+use maskgate::backend::Latency;
+
+/// A reverse-proxy gateway that enforces the Twilio Proxy API's limits exactly.
+#[derive(Debug, Parser)]
+#[command(name = "maskgate", version = maskgate::BUILD, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway in front of an upstream
+    Run(RunArgs),
+    /// Run the gateway in front of an embedded backend, to try it out
+    Demo(DemoArgs),
+    /// Run the embedded masking backend alone, without limits
+    Backend(BackendArgs),
+    /// Read configuration files and print every mistake in them
+    Check(CheckArgs),
+    /// Ask a running gateway whether it is ready: exit 0 if so, 1 if not
+    Healthcheck(HealthcheckArgs),
+}
+
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct RunArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "MASKGATE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where admitted requests go, such as `http://127.0.0.1:9000`; may be given several times
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: Vec<String>,
+    /// Where clients connect [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Where operators connect: metrics, readiness, policy [default: 127.0.0.1:9091]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<String>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DemoArgs {
+    /// A configuration file, to try its limits; its upstream is not used
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where clients connect [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Where operators connect [default: 127.0.0.1:9091]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<String>,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BackendArgs {
+    /// Where it listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// The base of the links in its answers [default: the Host that the client asked for]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+}
+
+/// How the embedded backend behaves in load tests.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct LoadArgs {
+    /// Delay of its answers: a time such as 20ms, or p50=20ms,p99=200ms
+    #[arg(long, value_name = "TIME")]
+    pub(crate) latency: Option<Latency>,
+    /// Share of requests that it answers with 500: 0.01, or 1%
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) error_rate: Option<ErrorRate>,
+    /// Makes delays, errors and identifiers the same in every run
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// The most resources that it keeps
+    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_MAX_RESOURCES)]
+    pub(crate) max_resources: usize,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CheckArgs {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How mistakes are printed
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For a person
+    Text,
+    /// One JSON array
+    Json,
+    /// Annotations of GitHub Actions
+    Github,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HealthcheckArgs {
+    /// The gateway's admin address
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "MASKGATE_ADMIN__ADDRESS",
+        default_value = "127.0.0.1:9091"
+    )]
+    pub(crate) admin: std::net::SocketAddr,
+}

@@ -1,0 +1,124 @@
+//! `maskgate demo` and `maskgate backend`: the embedded backend, with the gateway in front of it
+//! or alone.
+
+use std::io;
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use maskgate::backend;
+use maskgate::backend::Backend;
+use maskgate::backend::Latency;
+use maskgate::backend::Options;
+use maskgate::config::Configuration;
+use maskgate::server::Server;
+
+use crate::cli::BackendArgs;
+use crate::cli::DemoArgs;
+use crate::cli::LoadArgs;
+use crate::cli::RunArgs;
+use crate::run;
+use crate::run::RunError;
+
+/// The account of the lines to try.
+const ACCOUNT: &str = "AC00000000000000000000000000000001";
+const LOG_FORMAT: &str = "MASKGATE_LOG__FORMAT";
+/// How long a stop waits for answers that are under way.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Runs gateway and backend in one process.
+pub(crate) async fn demo(args: DemoArgs) -> Result<(), RunError> {
+    let DemoArgs { config, listen, admin, load } = args;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let has_file = config.is_some();
+    let mut sources = run::sources(RunArgs { config, upstream: vec![url], listen, admin });
+    // Somebody looks at a terminal, who can still ask for something else.
+    if !has_file && !sources.variables.iter().any(|(name, _)| name == LOG_FORMAT) {
+        sources.variables.push((LOG_FORMAT.to_owned(), "text".to_owned()));
+    }
+    let mut behind = None;
+    run::run(sources, |server, configuration| {
+        let options = Options { accounts: accounts(configuration), ..options(load, None) };
+        behind = Some(start(&listener, options)?);
+        print_lines_to_try(server)
+    })
+    .await?;
+    if let Some(backend) = behind {
+        backend.stop(DRAIN);
+    }
+    Ok(())
+}
+
+/// Runs the backend alone.
+pub(crate) async fn backend(args: BackendArgs) -> Result<(), RunError> {
+    let listener = TcpListener::bind(args.listen).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.listen))
+    })?;
+    let backend = start(&listener, options(args.load, args.public_url))?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "maskgate backend: http://{} (no limits)", backend.address())?;
+    drop(out);
+    run::stop_signal()?.await;
+    backend.stop(DRAIN);
+    Ok(())
+}
+
+fn options(load: LoadArgs, public_url: Option<String>) -> Options {
+    Options {
+        public_url,
+        latency: load.latency.unwrap_or(Latency::None),
+        error_rate: load.error_rate.unwrap_or_default(),
+        seed: load.seed,
+        max_resources: load.max_resources,
+        ..Options::default()
+    }
+}
+
+/// The configuration's API keys act for the same accounts behind the gateway as in front.
+fn accounts(
+    configuration: &Configuration,
+) -> std::collections::HashMap<maskgate::sid::Sid, maskgate::sid::Sid> {
+    configuration.policy.accounts.clone()
+}
+
+fn start(listener: &TcpListener, options: Options) -> io::Result<backend::Server> {
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    backend::Server::start(listener, &Arc::new(Backend::new(options)), threads)
+}
+
+fn print_lines_to_try(server: &Server) -> io::Result<()> {
+    let address = reachable(server.address()?);
+    let admin = reachable(server.admin_address()?);
+    let base = format!("http://{address}/v1/Services");
+    let curl = format!("curl -s -u {ACCOUNT}:demo");
+    let service = "KS00000000000000000000000000000001";
+    let status = "-o /dev/null -w '%{http_code}\\n'";
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "maskgate demo: http://{address} (limits as in the API), admin http://{admin}\n\n\
+         Try, in another terminal:\n\n\
+         a request that is forwarded (201)\n  \
+         {curl} {status} -d UniqueName=shop-$(date +%s) {base}\n\n\
+         a burst of 151: the last is refused (429)\n  \
+         {curl} {status} '{base}?PageSize=[1-151]' | sort | uniq -c\n\n\
+         a field out of range (400)\n  \
+         {curl} -d Ttl=0 {base}/{service}/Sessions\n\n\
+         Any account and any password will do, but the password `wrong`. Ctrl-C ends it."
+    )
+}
+
+/// The address to connect to: one that stands for all interfaces cannot be connected to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()))
+    } else {
+        address
+    }
+}

@@ -1,0 +1,67 @@
+//! The `maskgate` command: reads the command line, runs a command, decides the exit status. The
+//! only place that prints.
+
+mod check;
+mod cli;
+mod demo;
+mod healthcheck;
+mod run;
+
+use std::io;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use maskgate::config;
+use maskgate::config::Format;
+
+use cli::Cli;
+use cli::Command;
+use run::RunError;
+
+/// The configuration has mistakes (`EX_CONFIG` of sysexits.h).
+const MISTAKES: u8 = 78;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Check(args) => match check::check(&args) {
+            Ok(true) => return ExitCode::SUCCESS,
+            Ok(false) => return ExitCode::from(MISTAKES),
+            Err(error) => Err(RunError::Io(error)),
+        },
+        Command::Run(args) => {
+            block_on(async { run::run(run::sources(args), |_, _| Ok(())).await })
+        }
+        Command::Demo(args) => block_on(demo::demo(args)),
+        Command::Backend(args) => block_on(demo::backend(args)),
+        Command::Healthcheck(args) => block_on(async {
+            healthcheck::ask(args.admin)
+                .await
+                .map_err(|why| RunError::Io(io::Error::other(why)))
+        }),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+fn block_on(command: impl Future<Output = Result<(), RunError>>) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(command)
+}
+
+fn report(error: &RunError) -> ExitCode {
+    let mut out = io::stderr().lock();
+    // There is nobody to tell when standard error is closed.
+    drop(match error {
+        RunError::Configuration(errors) => {
+            write!(out, "{}", config::render(errors, Format::Text))
+        }
+        RunError::Start(_) | RunError::Io(_) => writeln!(out, "maskgate: {error}"),
+    });
+    match error {
+        RunError::Configuration(_) => ExitCode::from(MISTAKES),
+        RunError::Start(_) | RunError::Io(_) => ExitCode::FAILURE,
+    }
+}

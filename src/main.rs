@@ -1,3 +1,0 @@
-//! The `maskgate` command.
-
-fn main() {}

@@ -1,0 +1,120 @@
+//! When does a change of the configuration take effect? When its bytes differ, or on SIGHUP.
+//!
+//! **Invariant:** a configuration with a mistake changes nothing: the last good policy stays in
+//! force, the mistakes go to the log and a metric counts them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::time;
+use tokio::time::MissedTickBehavior;
+
+use crate::config;
+use crate::config::ConfigErrors;
+use crate::config::Configuration;
+use crate::config::Format;
+use crate::config::Look;
+use crate::config::Settings;
+use crate::config::Watch;
+use crate::observe::metrics::ReloadResult;
+use crate::state::State;
+
+/// How often the file is looked at: a `stat` costs a few microseconds.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Watches a configuration and publishes what it becomes.
+#[derive(Debug)]
+pub struct Reloader {
+    watch: Watch,
+    state: Arc<State>,
+    settings: Settings,
+    hangup: Signal,
+    requests: mpsc::UnboundedReceiver<oneshot::Sender<ReloadResult>>,
+}
+
+/// Asks for a reload, as SIGHUP does.
+#[derive(Clone, Debug)]
+pub struct ReloadRequest(mpsc::UnboundedSender<oneshot::Sender<ReloadResult>>);
+
+impl ReloadRequest {
+    /// Reads the configuration again; answers what became of it, or nothing when the server has
+    /// ended.
+    pub async fn reload(&self) -> Option<ReloadResult> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(answer).ok()?;
+        answered.await.ok()
+    }
+}
+
+impl Reloader {
+    /// Keeps `state` to what `watch` watches; `settings` are those in force, which take a
+    /// restart to change. Needs a runtime.
+    pub fn new(
+        watch: Watch,
+        state: Arc<State>,
+        settings: Settings,
+    ) -> io::Result<(Self, ReloadRequest)> {
+        let (sender, requests) = mpsc::unbounded_channel();
+        let reloader =
+            Self { watch, state, settings, hangup: signal(SignalKind::hangup())?, requests };
+        Ok((reloader, ReloadRequest(sender)))
+    }
+
+    /// Watches for ever.
+    pub async fn run(mut self) {
+        let mut ticks = time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => match self.watch.look() {
+                    Look::Same => {}
+                    Look::Changed(loaded) => {
+                        self.apply(*loaded);
+                    }
+                },
+                Some(()) = self.hangup.recv() => {
+                    let loaded = self.watch.force();
+                    self.apply(loaded);
+                }
+                Some(answer) = self.requests.recv() => {
+                    let loaded = self.watch.force();
+                    let result = self.apply(loaded);
+                    // Who asked may have left.
+                    let _unheard = answer.send(result);
+                }
+            }
+        }
+    }
+
+    fn apply(&self, loaded: Result<Configuration, ConfigErrors>) -> ReloadResult {
+        let result = match loaded {
+            Ok(configuration) => {
+                self.publish(configuration);
+                ReloadResult::Applied
+            }
+            Err(errors) => {
+                let mistakes = config::render(&errors, Format::Text);
+                tracing::error!(%mistakes, "the configuration has mistakes; the old one stays");
+                ReloadResult::Refused
+            }
+        };
+        self.state.metrics.count_reload(result);
+        result
+    }
+
+    fn publish(&self, configuration: Configuration) {
+        let Configuration { settings, policy } = configuration;
+        for key in self.settings.differing(&settings) {
+            tracing::warn!(key, "the change takes effect after a restart");
+        }
+        self.state.events.apply(&policy.log);
+        let generation = self.state.shared.policy.publish(policy);
+        tracing::info!(generation, "a new policy is in force");
+    }
+}

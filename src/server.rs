@@ -1,0 +1,196 @@
+//! Wires the parts together, runs them, and ends them in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::time;
+
+use crate::admin::Admin;
+use crate::admit::Admission;
+use crate::classify::DigestKey;
+use crate::config::Configuration;
+use crate::config::Settings;
+use crate::config::Watch;
+use crate::gateway::Shared;
+use crate::listen::Acceptor;
+use crate::observe::events::EventLog;
+use crate::observe::metrics::Metrics;
+use crate::observe::request_log::LogSink;
+use crate::policy::PolicyHandle;
+use crate::reload::ReloadRequest;
+use crate::reload::Reloader;
+use crate::state::State;
+use crate::sweep;
+use crate::time::Clock;
+use crate::worker;
+use crate::worker::Worker;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The configuration to begin with.
+    pub configuration: Configuration,
+    /// What windows and durations are measured by.
+    pub clock: Clock,
+    /// Where request lines go.
+    pub log: LogSink,
+    /// The log of events, for reloads to change.
+    pub events: EventLog,
+    /// 16 random bytes.
+    pub digest_key: [u8; 16],
+}
+
+/// A gateway whose sockets are bound.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    admin_listener: TcpListener,
+    settings: Settings,
+    state: Arc<State>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A socket could not be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread or a runtime could not be made.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+    /// The metrics contradict each other.
+    #[error("cannot register the metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl Server {
+    /// Binds the sockets; nothing is accepted yet.
+    pub fn bind(parts: Parts) -> Result<Self, StartError> {
+        let Configuration { settings, policy } = parts.configuration;
+        parts.events.apply(&policy.log);
+        let listener = listen(settings.listen)?;
+        let admin_listener = listen(settings.admin)?;
+        let shared = Shared {
+            policy: PolicyHandle::new(policy),
+            admission: Admission::new(),
+            digests: DigestKey::new(&parts.digest_key),
+            clock: parts.clock,
+        };
+        let metrics = Metrics::new(crate::time::wall_clock())?;
+        let state = State::new(shared, metrics, parts.log, parts.events);
+        Ok(Self { listener, admin_listener, settings, state: Arc::new(state) })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Where operators connect.
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
+        self.admin_listener.local_addr()
+    }
+
+    /// A reloader of this server's policy, for [`run`](Self::run). Needs a runtime.
+    pub fn reloader(&self, watch: Watch) -> io::Result<(Reloader, ReloadRequest)> {
+        Reloader::new(watch, Arc::clone(&self.state), self.settings.clone())
+    }
+
+    /// Serves until `shutdown`, then lets what is under way end, for as long as `drain` says.
+    /// Needs a runtime of its own, which must not be a worker's.
+    pub async fn run(
+        self,
+        reloader: Option<Reloader>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), StartError> {
+        let (address, admin_address) = (self.address()?, self.admin_address()?);
+        let (drain, draining) = watch::channel(false);
+        let closed = Arc::new(Notify::new());
+        let workers = self.start_workers(&draining, &closed)?;
+        let admin = Admin::new(self.admin_listener, Arc::clone(&self.state))?;
+        let background = [
+            tokio::spawn(admin.serve()),
+            tokio::spawn(sweep::run(Arc::clone(&self.state))),
+            tokio::spawn(async move {
+                match reloader {
+                    Some(reloader) => reloader.run().await,
+                    None => std::future::pending().await,
+                }
+            }),
+        ];
+        let acceptor = Acceptor::new(
+            self.listener,
+            self.settings.max_connections,
+            Arc::clone(&self.state.metrics),
+            closed,
+        )?;
+        self.state.set_ready(true);
+        tracing::info!(%address, admin = %admin_address, "serving");
+        tokio::select! {
+            () = acceptor.hand_out(&workers) => {}
+            () = shutdown => {}
+        }
+        self.state.set_ready(false);
+        drop(acceptor);
+        tracing::info!(limit = ?self.settings.drain, "draining");
+        drain.send_replace(true);
+        // The workers keep to the limit themselves; this one is for a thread that hangs.
+        let hang = self.settings.drain.saturating_add(Duration::from_secs(1));
+        let ended = async {
+            for worker in workers {
+                worker.ended().await;
+            }
+        };
+        drop(time::timeout(hang, ended).await);
+        for task in background {
+            task.abort();
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn start_workers(
+        &self,
+        draining: &watch::Receiver<bool>,
+        closed: &Arc<Notify>,
+    ) -> io::Result<Vec<Worker>> {
+        let parts = worker::Parts {
+            shared: Arc::clone(&self.state.shared),
+            metrics: Arc::clone(&self.state.metrics),
+            upstream_counters: Arc::clone(&self.state.upstream_counters),
+            log: Arc::clone(&self.state.log),
+            drain: draining.clone(),
+            drain_time: self.settings.drain,
+            closed: Arc::clone(closed),
+        };
+        (0..self.settings.workers.get())
+            .map(|index| Worker::start(index, parts.clone()))
+            .collect()
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bind = || {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+        // A restart may take the address over from connections that are still closing.
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    };
+    bind().map_err(|source| StartError::Bind { address, source })
+}

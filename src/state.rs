@@ -1,0 +1,75 @@
+//! What the parts of a running server share beside the request path.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use crate::forward::Counters;
+use crate::gateway::Shared;
+use crate::observe::events::EventLog;
+use crate::observe::metrics::Metrics;
+use crate::observe::request_log::LogSink;
+use crate::policy::endpoint::Endpoint;
+
+/// Known to the admin listener, the reloader and the sweep.
+#[derive(Debug)]
+pub struct State {
+    /// The request path's.
+    pub shared: Arc<Shared>,
+    /// Every metric.
+    pub metrics: Arc<Metrics>,
+    /// Connections to the upstream.
+    pub upstream_counters: Arc<Counters>,
+    /// Where request lines go.
+    pub log: Arc<LogSink>,
+    /// The log of events.
+    pub events: EventLog,
+    /// What the last sweep saw.
+    pub last_sweep: LastSweep,
+    ready: AtomicBool,
+}
+
+impl State {
+    /// The state of a server that is not ready yet.
+    pub fn new(shared: Shared, metrics: Metrics, log: LogSink, events: EventLog) -> Self {
+        Self {
+            shared: Arc::new(shared),
+            metrics: Arc::new(metrics),
+            upstream_counters: Arc::default(),
+            log: Arc::new(log),
+            events,
+            last_sweep: LastSweep::default(),
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether new connections are welcome.
+    pub fn is_ready(&self) -> bool {
+        // Read alone, so it orders nothing.
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Says whether new connections are welcome.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+}
+
+/// How full the fullest window of each endpoint was at the last sweep, from 0 to 1. Read by
+/// `/metrics` only.
+#[derive(Debug, Default)]
+pub struct LastSweep(Mutex<Vec<(Endpoint, f64)>>);
+
+impl LastSweep {
+    /// The endpoints that were in use.
+    pub fn fill(&self) -> Vec<(Endpoint, f64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what was seen before.
+    pub fn set(&self, fill: Vec<(Endpoint, f64)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fill;
+    }
+}

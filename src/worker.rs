@@ -1,0 +1,262 @@
+//! One thread with its own runtime, its own share of the connections and its own connections to
+//! the upstream. Nothing but the windows, the policy pointer and the metrics is shared.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use tokio::runtime;
+use tokio::sync::Notify;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::task;
+use tokio::task::LocalSet;
+use tokio::time;
+
+use crate::forward::Counters;
+use crate::forward::Forwarder;
+use crate::gateway::Client;
+use crate::gateway::Gateway;
+use crate::gateway::Shared;
+use crate::observe::Observer;
+use crate::observe::metrics::Metrics;
+use crate::observe::request_log::LogSink;
+use crate::observe::request_log::RequestLog;
+
+/// How long a client may take for the head of a request, and how long a connection may wait for
+/// the next one.
+const HEAD_TIME: Duration = Duration::from_mins(1);
+/// The largest head of a request, in bytes.
+const MAX_HEAD: usize = 32 * 1024;
+/// The most fields of a request.
+const MAX_FIELDS: usize = 100;
+/// How often unused connections to the upstream are looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// What a worker is made of.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Shared by all workers.
+    pub shared: Arc<Shared>,
+    /// Shared by all workers.
+    pub metrics: Arc<Metrics>,
+    /// Shared by all workers.
+    pub upstream_counters: Arc<Counters>,
+    /// Where request lines go.
+    pub log: Arc<LogSink>,
+    /// Turns true when connections are to end.
+    pub drain: watch::Receiver<bool>,
+    /// How long connections have for that.
+    pub drain_time: Duration,
+    /// Wakes the acceptor when a connection has closed.
+    pub closed: Arc<Notify>,
+}
+
+/// A running worker, as the acceptor knows it.
+#[derive(Debug)]
+pub struct Worker {
+    connections: mpsc::UnboundedSender<(TcpStream, SocketAddr)>,
+    open: Arc<AtomicUsize>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Worker {
+    /// Starts a thread that serves what it is handed.
+    pub fn start(index: usize, parts: Parts) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let (connections, incoming) = mpsc::unbounded_channel();
+        let (end, ended) = oneshot::channel::<()>();
+        let open = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&open);
+        thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            LocalSet::new().block_on(&runtime, run(parts, incoming, counted));
+            // Dropping it tells whoever waits.
+            drop(end);
+        })?;
+        Ok(Self { connections, open, ended })
+    }
+
+    /// How many connections it has.
+    pub fn open(&self) -> usize {
+        // Relaxed: a count that is a moment old only makes the next hand-out less even.
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Hands it a connection, which counts as open from now on.
+    pub fn hand(&self, stream: TcpStream, peer: SocketAddr) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        // A worker that has ended has no connections left to refuse it for.
+        if self.connections.send((stream, peer)).is_err() {
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until the worker has ended.
+    pub async fn ended(self) {
+        drop(self.connections);
+        drop(self.ended.await);
+    }
+}
+
+/// What the connections of one worker share.
+struct Local {
+    gateway: Gateway,
+    server: http1::Builder,
+    drain: watch::Receiver<bool>,
+    open: Arc<AtomicUsize>,
+    closed: Arc<Notify>,
+    /// Connections that have not ended, and who waits for the last of them.
+    left: Cell<usize>,
+    emptied: Notify,
+}
+
+async fn run(
+    parts: Parts,
+    mut incoming: mpsc::UnboundedReceiver<(TcpStream, SocketAddr)>,
+    open: Arc<AtomicUsize>,
+) {
+    let drain_time = parts.drain_time;
+    let mut drain = parts.drain.clone();
+    let local = Rc::new(Local::new(parts, open));
+    let log = Rc::clone(&local.gateway.observer.log);
+    task::spawn_local(Rc::clone(&log).hand_on());
+    task::spawn_local(housekeeping(Rc::clone(&local)));
+    loop {
+        tokio::select! {
+            handed = incoming.recv() => match handed {
+                Some((stream, peer)) => local.accept(stream, peer),
+                None => break,
+            },
+            _ = drain.wait_for(|drain| *drain) => break,
+        }
+    }
+    // What was handed over just before the drain began is served too.
+    incoming.close();
+    while let Some((stream, peer)) = incoming.recv().await {
+        local.accept(stream, peer);
+    }
+    // Those that do not end in time are cut off with the runtime.
+    drop(time::timeout(drain_time, local.all_ended()).await);
+    log.flush();
+}
+
+async fn housekeeping(local: Rc<Local>) {
+    let mut ticks = time::interval(HOUSEKEEPING);
+    loop {
+        ticks.tick().await;
+        let policy = local.gateway.shared.policy.snapshot();
+        local.gateway.forwarder.close_idle(policy.upstream.timeouts.idle);
+    }
+}
+
+impl Local {
+    fn new(parts: Parts, open: Arc<AtomicUsize>) -> Self {
+        let clock = parts.shared.clock.clone();
+        let mut server = http1::Builder::new();
+        server
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_FIELDS);
+        let observer = Observer {
+            metrics: parts.metrics,
+            log: RequestLog::new(parts.log),
+            clock: clock.clone(),
+        };
+        let forwarder = Forwarder::new(clock, parts.upstream_counters);
+        Self {
+            gateway: Gateway { shared: parts.shared, forwarder, observer },
+            server,
+            drain: parts.drain,
+            open,
+            closed: parts.closed,
+            left: Cell::new(0),
+            emptied: Notify::new(),
+        }
+    }
+
+    fn accept(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let connection = OpenConnection::new(Rc::clone(self));
+        task::spawn_local(async move {
+            if let Err(error) = connection.serve(stream, peer).await {
+                // Expected: clients leave, time out, or speak no HTTP.
+                tracing::debug!(%error, "a client connection ended");
+            }
+        });
+    }
+
+    async fn all_ended(&self) {
+        while self.left.get() > 0 {
+            self.emptied.notified().await;
+        }
+    }
+}
+
+/// A connection that counts as open until it is dropped.
+struct OpenConnection {
+    local: Rc<Local>,
+}
+
+impl OpenConnection {
+    fn new(local: Rc<Local>) -> Self {
+        local.left.set(local.left.get().saturating_add(1));
+        local.gateway.observer.metrics.connection_opened();
+        Self { local }
+    }
+
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), ServeError> {
+        let local = &self.local;
+        let stream = tokio::net::TcpStream::from_std(stream)?;
+        stream.set_nodelay(true)?;
+        let client = Client::new(peer.ip());
+        let answer = service_fn(|request: http::Request<Incoming>| {
+            let client = &client;
+            async move {
+                Ok::<_, std::convert::Infallible>(local.gateway.handle(request, client).await)
+            }
+        });
+        let serving = local.server.serve_connection(TokioIo::new(stream), answer);
+        let mut serving = std::pin::pin!(serving);
+        let mut drain = local.drain.clone();
+        tokio::select! {
+            biased;
+            served = serving.as_mut() => return Ok(served?),
+            _ = drain.wait_for(|drain| *drain) => {}
+        }
+        // Idle: closed now. Busy: closed behind the answer, which says so.
+        serving.as_mut().graceful_shutdown();
+        Ok(serving.await?)
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let local = &self.local;
+        local.open.fetch_sub(1, Ordering::Relaxed);
+        local.closed.notify_one();
+        local.gateway.observer.metrics.connection_closed();
+        local.left.set(local.left.get().saturating_sub(1));
+        local.emptied.notify_one();
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error("the socket failed: {0}")]
+    Socket(#[from] io::Error),
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+}
