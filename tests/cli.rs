@@ -1,0 +1,192 @@
+//! The program as a whole: exit statuses, signals, what it says of a bad start.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_maskgate");
+
+fn maskgate(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn file(name: &str, yaml: &str) -> PathBuf {
+    let path =
+        std::env::temp_dir().join(format!("maskgate-{}-{name}.yaml", std::process::id()));
+    fs::write(&path, yaml).unwrap();
+    path
+}
+
+/// A running gateway; killed if the test has not ended it.
+struct Running {
+    child: Child,
+    admin: String,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let admin = free_address();
+        let child = Command::new(BINARY)
+            .args(arguments)
+            .args(["--listen", "127.0.0.1:0", "--admin", &admin])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut running = Self { child, admin };
+        while !maskgate(&["healthcheck", "--admin", &running.admin]).status.success() {
+            assert_eq!(running.child.try_wait().unwrap(), None, "it has not ended");
+        }
+        running
+    }
+
+    fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &process]).status().unwrap().success());
+    }
+
+    fn metric(&self, series: &str) -> String {
+        let mut stream = TcpStream::connect(&self.admin).unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        let value = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap().to_owned()
+    }
+
+    /// What it wrote to standard error, once it has ended.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[test]
+fn a_configuration_with_mistakes_ends_with_78_and_names_them() {
+    let path = file("bad", "upstream: { url: http://a:1 }\nlimits: { rate: { windw: 5s } }\n");
+    let checked = maskgate(&["check", path.to_str().unwrap()]);
+    assert_eq!(checked.status.code(), Some(78));
+    let printed = text(&checked.stdout);
+    for part in [":2:19", "windw", "did you mean `window`"] {
+        assert!(printed.contains(part), "{printed} says {part}");
+    }
+    let run = maskgate(&["run", "--config", path.to_str().unwrap()]);
+    assert_eq!(run.status.code(), Some(78));
+    assert_eq!(text(&run.stderr), printed);
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn checking_several_files_as_json_gives_one_array() {
+    let (one, two) = (file("one", "limits: 1\n"), file("two", "workers: none\n"));
+    let paths = [one.to_str().unwrap(), two.to_str().unwrap()];
+    let checked = maskgate(&["check", "--format", "json", paths[0], paths[1]]);
+    assert_eq!(checked.status.code(), Some(78));
+    let mistakes: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let files: Vec<_> = mistakes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| each["file"].as_str().unwrap())
+        .collect();
+    assert!(files.contains(&paths[0]) && files.contains(&paths[1]), "{mistakes}");
+    fs::remove_file(one).unwrap();
+    fs::remove_file(two).unwrap();
+}
+
+#[test]
+fn an_unknown_flag_ends_with_2() {
+    let output = maskgate(&["run", "--upstrem", "http://a"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--upstream"), "a tip for the misspelt word");
+}
+
+#[test]
+fn an_address_in_use_ends_with_1_and_names_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let admin = free_address();
+    let output =
+        maskgate(&["run", "--upstream", "http://a:1", "--listen", &taken, "--admin", &admin]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains(&format!("cannot listen on {taken}")));
+}
+
+#[test]
+fn a_gateway_that_is_not_there_is_not_healthy() {
+    let output = maskgate(&["healthcheck", "--admin", &free_address()]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn sigterm_ends_it_with_0() {
+    let running = Running::start(&["run", "--upstream", "http://127.0.0.1:1"]);
+    running.signal("TERM");
+    let (status, log) = running.end();
+    assert_eq!(status, Some(0), "{log}");
+    assert!(log.contains("\"message\":\"stopped\""), "{log}");
+}
+
+#[test]
+fn sighup_reloads_the_file() {
+    let path = file("reload", "upstream: { url: 'http://127.0.0.1:1' }\n");
+    let running = Running::start(&["run", "--config", path.to_str().unwrap()]);
+    running.signal("HUP");
+    while running.metric("maskgate_config_generation") != "2" {}
+    running.signal("INT");
+    let (status, log) = running.end();
+    assert_eq!(status, Some(0));
+    assert!(log.contains("a new policy is in force"), "{log}");
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn sighup_does_not_end_a_gateway_without_a_file() {
+    let running = Running::start(&["run", "--upstream", "http://127.0.0.1:1"]);
+    running.signal("HUP");
+    while running.metric("maskgate_config_reloads_total{result=\"applied\"}") != "1" {}
+}
+
+#[test]
+fn a_variable_wins_over_the_file_and_a_flag_over_both() {
+    let path = file("layers", "upstream: { url: http://a:1 }\nworkers: 0\n");
+    let check = |variable: &str| {
+        let admin = free_address();
+        let mut command = Command::new(BINARY);
+        command.args(["run", "--config", path.to_str().unwrap(), "--admin", &admin]);
+        command.env("MASKGATE_WORKERS", variable).args(["--listen", "nonsense"]);
+        text(&command.output().unwrap().stderr)
+    };
+    let printed = check("none");
+    assert!(printed.contains("MASKGATE_WORKERS"), "{printed}");
+    assert!(printed.contains("--listen"), "{printed}");
+    assert!(!printed.contains(":2:"), "the file's own value is not in force: {printed}");
+    fs::remove_file(path).unwrap();
+}

@@ -1,0 +1,160 @@
+//! What the admin listener says.
+
+use std::time::Duration;
+
+use crate::support::Gateway;
+use crate::support::Request;
+use crate::support::SERVICE;
+use crate::support::Upstream;
+use crate::support::client;
+use crate::support::client::Connection;
+use crate::support::service_path;
+
+#[tokio::test]
+async fn health_and_readiness_are_told_apart_from_what_is_not_there() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    assert_eq!(gateway.page("/healthz").await.status, 200);
+    assert_eq!(gateway.page("/readyz").await.status, 200);
+    assert_eq!(gateway.page("/").await.status, 200);
+    assert_eq!(gateway.page("/other").await.status, 404);
+    let post = Connection::open(gateway.admin).await.send(&Request::post("/policy", "")).await;
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[tokio::test]
+async fn the_public_address_has_no_admin_page() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    for path in ["/metrics", "/healthz", "/readyz", "/policy", "/windows"] {
+        assert_eq!(gateway.send(&Request::get(path)).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_policy_in_force_is_shown_with_what_set_it() {
+    let upstream = Upstream::start();
+    let yaml = format!(
+        "limits:\n  rate: {{ requests_per_second: 40 }}\n  overrides:\n\
+         \x20   - {{ match: {{ service: {SERVICE} }}, mode: shadow }}\n"
+    );
+    let gateway = Gateway::with(&yaml, &upstream).await;
+    let policy = gateway.page("/policy").await.json();
+    assert_eq!(policy["generation"], 1);
+    assert_eq!(policy["upstream"]["url"][0], upstream.url());
+    assert_eq!(policy["limits"]["rate"]["admissions_in_window"], 200);
+    let set_by = policy["limits"]["rate"]["set_by"].as_str().unwrap();
+    assert!(set_by.ends_with("maskgate.yaml:7"), "{set_by}");
+    let first = &policy["limits"]["overrides"][0];
+    assert_eq!(
+        (&first["service"], &first["rate"]["mode"]),
+        (&SERVICE.into(), &"shadow".into())
+    );
+    gateway.reload("").await;
+    assert_eq!(gateway.page("/policy").await.json()["generation"], 2);
+}
+
+#[tokio::test]
+async fn the_windows_of_a_service_show_their_fill_and_when_there_is_room() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    gateway.admitted(&Request::get(service_path("/Sessions")), 151).await;
+    gateway.admitted(&Request::get(service_path("/PhoneNumbers")), 7).await;
+    gateway.advance(Duration::from_millis(1500));
+    let view = gateway.page(&format!("/windows?service={SERVICE}")).await.json();
+    assert_eq!(view["service"], SERVICE);
+    let windows = view["windows"].as_array().unwrap();
+    let of = |endpoint: &str| windows.iter().find(|each| each["endpoint"] == endpoint).unwrap();
+    let full = of("ListSession");
+    assert_eq!(
+        (full["admissions_in_window"].as_u64(), full["remaining"].as_u64()),
+        (Some(150), Some(0))
+    );
+    assert_eq!(full["free_in_seconds"], 3.5);
+    assert_eq!(of("ListPhoneNumber")["remaining"], 143);
+    assert_eq!(of("ListPhoneNumber")["free_in_seconds"], 0.0);
+    assert_eq!(gateway.page("/windows?service=nonsense").await.status, 400);
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_endpoint_and_decision() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    gateway.admitted(&Request::get(service_path("/Sessions")), 153).await;
+    gateway.send(&Request::get("/nothing")).await;
+    for (decision, endpoint, count) in [
+        ("forwarded", "ListSession", 150.0),
+        ("limited", "ListSession", 3.0),
+        ("unroutable", "none", 1.0),
+    ] {
+        let series = format!(
+            "maskgate_requests_total{{decision=\"{decision}\",endpoint=\"{endpoint}\"}}"
+        );
+        assert!((gateway.metric(&series).await - count).abs() < f64::EPSILON, "{series}");
+    }
+    let count = "maskgate_request_duration_seconds_count{decision=\"forwarded\"}";
+    assert!((gateway.metric(count).await - 150.0).abs() < f64::EPSILON);
+    let count = "maskgate_upstream_duration_seconds_count";
+    assert!((gateway.metric(count).await - 150.0).abs() < f64::EPSILON);
+    assert!((gateway.metric("maskgate_live_keys").await - 1.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn no_client_can_add_a_series() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let series = async || {
+        let text = gateway.page("/metrics").await.body;
+        String::from_utf8(text.to_vec()).unwrap().lines().count()
+    };
+    let before = series().await;
+    for number in 0..200 {
+        gateway.send(&Request::get(format!("/v1/Services/KS{number:032x}/Sessions"))).await;
+        gateway.send(&Request::get(format!("/v1/Services/name-{number}"))).await;
+    }
+    assert_eq!(series().await, before);
+}
+
+#[tokio::test]
+async fn the_metrics_are_those_of_the_documentation() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let text = String::from_utf8(gateway.page("/metrics").await.body.to_vec()).unwrap();
+    let mut exported = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').unwrap();
+        exported.push((name.to_owned(), kind.to_owned()));
+    }
+    exported.sort();
+    let mut documented: Vec<_> = include_str!("../../docs/metrics.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `maskgate_"))
+        .map(|rest| {
+            let mut cells = rest.split('|');
+            let name = cells.next().unwrap().trim().trim_end_matches('`');
+            (format!("maskgate_{name}"), cells.next().unwrap().trim().to_owned())
+        })
+        .collect();
+    documented.sort();
+    assert_eq!(exported, documented);
+    for (name, _) in &exported {
+        let help = text.lines().find(|line| line.starts_with(&format!("# HELP {name} ")));
+        assert!(
+            help.is_some_and(|help| help.len() > name.len() + 15),
+            "{name} has a help text"
+        );
+    }
+}
+
+#[tokio::test]
+async fn raw_bytes_are_answered_in_http_or_closed() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    for bytes in
+        [&b"\x16\x03\x01garbage\r\n\r\n"[..], b"GET\r\n\r\n", b"GET / HTTP/3.0\r\n\r\n"]
+    {
+        let answer = client::raw(gateway.address, bytes).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    assert_eq!(upstream.count(), 0);
+}

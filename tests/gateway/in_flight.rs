@@ -1,0 +1,131 @@
+//! Caps on the requests under way, and on the windows alive.
+
+use std::sync::Arc;
+
+use crate::support::Gateway;
+use crate::support::OTHER_SERVICE;
+use crate::support::Request;
+use crate::support::Upstream;
+use crate::support::client::Connection;
+use crate::support::client::read;
+use crate::support::service_path;
+use crate::support::upstream::Behaviour;
+use tokio::sync::Semaphore;
+
+#[tokio::test]
+async fn requests_above_the_cap_are_503_until_an_answer_has_been_read() {
+    let permits = Arc::new(Semaphore::new(0));
+    let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
+    let gateway = Gateway::with("limits: { in_flight: { total: 2 } }", &upstream).await;
+    let address = gateway.address;
+    let held: Vec<_> = (0..2)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut connection = Connection::open(address).await;
+                let request = Request::get(service_path("/Sessions"));
+                let response = connection.start(&request).await;
+                read(response).await.status
+            })
+        })
+        .collect();
+    while upstream.count() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let reply = gateway.send(&Request::get(service_path("/Sessions"))).await;
+    assert_eq!((reply.status, reply.code()), (503, 20503));
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    assert_eq!(reply.header("x-maskgate-decision"), Some("limited"));
+    assert!((gateway.metric("maskgate_in_flight_requests").await - 2.0).abs() < f64::EPSILON);
+    permits.add_permits(100);
+    for task in held {
+        assert_eq!(task.await.unwrap(), 200);
+    }
+    assert_eq!(gateway.send(&Request::get(service_path("/Sessions"))).await.status, 200);
+    assert!(gateway.metric("maskgate_in_flight_requests").await.abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn a_cap_of_one_service_leaves_room_for_another() {
+    let permits = Arc::new(Semaphore::new(0));
+    let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
+    let gateway = Gateway::with("limits: { in_flight: { per_service: 1 } }", &upstream).await;
+    let address = gateway.address;
+    let first = tokio::spawn(async move {
+        Connection::open(address)
+            .await
+            .send(&Request::get(service_path("/Sessions")))
+            .await
+            .status
+    });
+    while upstream.count() < 1 {
+        tokio::task::yield_now().await;
+    }
+    let reply = gateway.send(&Request::get(service_path("/PhoneNumbers"))).await;
+    assert_eq!((reply.status, reply.code()), (503, 20503));
+    permits.add_permits(2);
+    let other = Request::get(format!("/v1/Services/{OTHER_SERVICE}/Sessions"));
+    assert_eq!(gateway.send(&other).await.status, 200);
+    assert_eq!(first.await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn a_request_refused_for_want_of_room_is_not_charged() {
+    let permits = Arc::new(Semaphore::new(0));
+    let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
+    let gateway = Gateway::with("limits: { in_flight: { total: 1 } }", &upstream).await;
+    let address = gateway.address;
+    let first = tokio::spawn(async move {
+        Connection::open(address)
+            .await
+            .send(&Request::get(service_path("/Sessions")))
+            .await
+            .status
+    });
+    while upstream.count() < 1 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..200 {
+        assert_eq!(gateway.send(&Request::get(service_path("/Sessions"))).await.status, 503);
+    }
+    permits.add_permits(1000);
+    assert_eq!(first.await.unwrap(), 200);
+    assert_eq!(gateway.admitted(&Request::get(service_path("/Sessions")), 160).await, 149);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_gives_its_place_back() {
+    let permits = Arc::new(Semaphore::new(0));
+    let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
+    let gateway = Gateway::with("limits: { in_flight: { total: 1 } }", &upstream).await;
+    let address = gateway.address;
+    let leaving = tokio::spawn(async move {
+        let mut connection = Connection::open(address).await;
+        connection.start(&Request::get(service_path("/Sessions"))).await.status()
+    });
+    while upstream.count() < 1 {
+        tokio::task::yield_now().await;
+    }
+    leaving.abort();
+    drop(leaving.await);
+    permits.add_permits(1000);
+    // The gateway sees the end of the connection when the kernel tells it.
+    let mut statuses = Vec::new();
+    while statuses.last() != Some(&200) {
+        statuses.push(gateway.send(&Request::get(service_path("/Sessions"))).await.status);
+        assert!(statuses.len() < 10_000, "the place never came back");
+    }
+    let abandoned = "maskgate_requests_total{decision=\"abandoned\",endpoint=\"ListSession\"}";
+    assert!(gateway.metric(abandoned).await > 0.0);
+}
+
+#[tokio::test]
+async fn a_new_window_above_the_cap_is_refused_and_a_live_one_is_not_forgotten() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::with("limits: { max_keys: 1 }", &upstream).await;
+    let live = Request::get(service_path("/Sessions"));
+    assert_eq!(gateway.admitted(&live, 100).await, 100);
+    let reply = gateway.send(&Request::get(service_path("/PhoneNumbers"))).await;
+    assert_eq!((reply.status, reply.code()), (503, 20503));
+    assert!(gateway.metric("maskgate_refusals_total{limit=\"keys\"}").await > 0.0);
+    assert_eq!(gateway.admitted(&live, 100).await, 50);
+}

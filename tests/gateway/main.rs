@@ -1,0 +1,24 @@
+//! The whole gateway over real sockets: an upstream that records, a clock that is turned by
+//! hand.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod admin;
+mod errors;
+mod fields;
+mod forwarding;
+mod in_flight;
+mod log;
+mod overrides;
+mod reload;
+mod retries;
+mod routes;
+mod shutdown;
+mod spec;
+mod support;
+mod tls;

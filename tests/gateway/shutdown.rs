@@ -1,0 +1,75 @@
+//! A stop loses no request that is under way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::Gateway;
+use crate::support::Request;
+use crate::support::Upstream;
+use crate::support::client::Connection;
+use crate::support::client::read;
+use crate::support::upstream::Behaviour;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+async fn until(mut condition: impl AsyncFnMut() -> bool) {
+    while !condition().await {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_and_then_its_connection_closes() {
+    let permits = Arc::new(Semaphore::new(0));
+    let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
+    let mut gateway = Gateway::start(&upstream).await;
+    let address = gateway.address;
+    let under_way = tokio::spawn(async move {
+        let mut connection = Connection::open(address).await;
+        let response = connection.start(&Request::get("/v1/Services")).await;
+        let reply = read(response).await;
+        (reply, connection.is_closed().await)
+    });
+    until(async || upstream.count() == 1).await;
+    gateway.begin_stop();
+    until(async || gateway.page("/readyz").await.status == 503).await;
+    until(async || TcpStream::connect(address).await.is_err()).await;
+    permits.add_permits(1);
+    let (reply, closed) = under_way.await.unwrap();
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("connection"), Some("close"));
+    assert!(closed);
+    gateway.join();
+}
+
+#[tokio::test]
+async fn idle_connections_close_at_once() {
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::start(&upstream).await;
+    let mut idle = Connection::open(gateway.address).await;
+    assert_eq!(idle.send(&Request::get("/v1/Services")).await.status, 200);
+    gateway.begin_stop();
+    until(async || idle.is_closed().await).await;
+    gateway.join();
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_cut_off_when_the_drain_ends() {
+    let upstream = Upstream::behaving(Behaviour::Stall(Vec::new()));
+    let mut gateway = Gateway::start(&upstream).await;
+    let address = gateway.address;
+    let hanging = tokio::spawn(async move {
+        tokio::time::timeout(Duration::from_secs(30), async {
+            let bytes = format!(
+                "GET /v1/Services HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\n\r\n",
+                crate::support::client::basic(crate::support::ACCOUNT, "x")
+            );
+            crate::support::client::raw(address, bytes.as_bytes()).await
+        })
+        .await
+    });
+    until(async || upstream.count() == 1).await;
+    gateway.begin_stop();
+    gateway.join();
+    assert_eq!(hanging.await.unwrap().unwrap(), "", "closed without an answer");
+}
