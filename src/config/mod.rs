@@ -26,6 +26,7 @@ mod peel;
 mod raw;
 mod report;
 mod settings;
+mod shape;
 mod suggest;
 mod tree;
 mod watch;

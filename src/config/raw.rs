@@ -3,19 +3,15 @@
 //! **Invariant:** nothing here is required. What is missing is the business of
 //! [`compile`](super::compile), or taking a refused value out would raise another mistake.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde::Deserializer;
-use serde::de::Error;
-use serde::de::MapAccess;
-use serde::de::SeqAccess;
-use serde::de::Visitor;
 
+use crate::config::shape::List;
+use crate::config::shape::OneOrMany;
+use crate::config::shape::Table;
+use crate::config::shape::Whole;
 use crate::config::word::AccountSid;
 use crate::config::word::ServiceSid;
 use crate::config::word::Size;
@@ -203,131 +199,4 @@ pub(crate) struct RawLog {
     pub(crate) level: Option<Word<LogLevel>>,
     pub(crate) format: Option<Word<LogFormat>>,
     pub(crate) access: Option<Word<AccessLog>>,
-}
-
-/// A whole number, not yet known to be in its range.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Whole(pub(crate) u64);
-
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_u64(WholeVisitor)
-    }
-}
-
-struct WholeVisitor;
-
-impl Visitor<'_> for WholeVisitor {
-    type Value = Whole;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number: digits only, without quotes or unit")
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Whole, E> {
-        Ok(Whole(number))
-    }
-}
-
-/// Text, or a list of texts; what was refused in the list is none.
-#[derive(Debug)]
-pub(crate) enum OneOrMany {
-    One(String),
-    Many(Vec<Option<Word<String>>>),
-}
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(OneOrManyVisitor)
-    }
-}
-
-struct OneOrManyVisitor;
-
-impl<'de> Visitor<'de> for OneOrManyVisitor {
-    type Value = OneOrMany;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a URL: one such as `http://127.0.0.1:9000`, or a list of them")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany, E> {
-        Ok(OneOrMany::One(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(text) = seq.next_element()? {
-            texts.push(text);
-        }
-        Ok(OneOrMany::Many(texts))
-    }
-}
-
-/// A list; what was refused in it is none.
-#[derive(Debug)]
-pub(crate) struct List<T>(pub(crate) Vec<Option<T>>);
-
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ListVisitor(PhantomData))
-    }
-}
-
-struct ListVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = List<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list: each entry after a `- `")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = seq.next_element()? {
-            entries.push(entry);
-        }
-        Ok(List(entries))
-    }
-}
-
-/// A mapping whose keys are not known beforehand.
-#[derive(Debug)]
-pub(crate) struct Table<T>(pub(crate) BTreeMap<String, T>);
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(TableVisitor(PhantomData))
-    }
-}
-
-struct TableVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for TableVisitor<T> {
-    type Value = Table<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a mapping: a line with a key and a value for each")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Table<T>, A::Error> {
-        let mut table = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry()? {
-            table.insert(key, value);
-        }
-        Ok(Table(table))
-    }
 }

@@ -13,7 +13,7 @@ use crate::config::path::KeyPath;
 use crate::config::raw::RawInFlight;
 use crate::config::raw::RawLimits;
 use crate::config::raw::RawPayload;
-use crate::config::raw::Whole;
+use crate::config::shape::Whole;
 use crate::config::word::Size;
 use crate::config::word::Word;
 use crate::policy::limit::BodyLimit;

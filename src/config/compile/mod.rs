@@ -24,7 +24,7 @@ use crate::config::path::KeyPath;
 use crate::config::peel;
 use crate::config::raw::Raw;
 use crate::config::raw::RawLog;
-use crate::config::raw::Table;
+use crate::config::shape::Table;
 use crate::config::word::AccountSid;
 use crate::config::word::Word;
 use crate::policy::Policy;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::notes::At;
 use crate::config::notes::Notes;
 use crate::config::path::KeyPath;
-use crate::config::raw::Whole;
+use crate::config::shape::Whole;
 use crate::config::word::FromWord;
 use crate::config::word::Word;
 

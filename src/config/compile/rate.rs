@@ -29,6 +29,7 @@ use crate::policy::overrides::Match;
 use crate::policy::overrides::Override;
 use crate::policy::overrides::Overrides;
 
+// What a line that is left out inherits is filled in where it is known.
 const RATE: Count<'_> = Count { what: "a rate", from: 1, to: 1_000_000, otherwise: "" };
 const WINDOW: Span<'_> = Span { what: "a window", from: "1s", to: "1h", otherwise: "" };
 const BURST: Count<'_> = Count { what: "a burst", from: 1, to: 3_600, otherwise: "" };
