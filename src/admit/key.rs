@@ -3,8 +3,8 @@
 use crate::classify::RequestClass;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::limit::Limits;
-use crate::policy::limit::RateRule;
 use crate::policy::overrides::Match;
+use crate::policy::rate::RateRule;
 use crate::sid::AccountKey;
 use crate::sid::ServiceKey;
 
@@ -86,11 +86,11 @@ mod tests {
     use crate::classify::RequestClass;
     use crate::policy::endpoint::Endpoint;
     use crate::policy::limit::Limits;
-    use crate::policy::limit::Mode;
-    use crate::policy::limit::RateRule;
     use crate::policy::overrides::Match;
     use crate::policy::overrides::Override;
     use crate::policy::overrides::Overrides;
+    use crate::policy::rate::Mode;
+    use crate::policy::rate::RateRule;
     use crate::sid::AccountKey;
     use crate::sid::ServiceKey;
     use crate::sid::Sid;

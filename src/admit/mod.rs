@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use crate::classify::RequestClass;
 use crate::policy::Policy;
-use crate::policy::limit::BURST_SPAN;
-use crate::policy::limit::Counting;
 use crate::policy::limit::Limits;
-use crate::policy::limit::Mode;
-use crate::policy::limit::RateLimit;
 use crate::policy::limit::RateLimitFields;
-use crate::policy::limit::SetBy;
+use crate::policy::rate::BURST_SPAN;
+use crate::policy::rate::Counting;
+use crate::policy::rate::Mode;
+use crate::policy::rate::RateLimit;
+use crate::policy::rate::SetBy;
 use crate::sid::ServiceKey;
 use crate::time::Tick;
 use in_flight::Full;

@@ -7,8 +7,8 @@ use crate::admit::window::Charge;
 use crate::admit::window::SlidingWindow;
 use crate::admit::window::Verdict;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::limit::BURST_SPAN;
-use crate::policy::limit::RateLimit;
+use crate::policy::rate::BURST_SPAN;
+use crate::policy::rate::RateLimit;
 use crate::time::Tick;
 
 /// What is left of a limit's two numbers.
@@ -100,7 +100,7 @@ mod tests {
     use crate::admit::window::Charge;
     use crate::admit::window::SlidingWindow;
     use crate::policy::endpoint::Endpoint;
-    use crate::policy::limit::RateLimit;
+    use crate::policy::rate::RateLimit;
     use crate::time::Tick;
     use std::num::NonZeroU32;
     use std::time::Duration;

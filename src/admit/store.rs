@@ -24,9 +24,9 @@ use crate::admit::window::SlidingWindow;
 use crate::admit::window::Verdict;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::limit::Limits;
-use crate::policy::limit::Mode;
-use crate::policy::limit::RateLimit;
 use crate::policy::limit::RateLimitFields;
+use crate::policy::rate::Mode;
+use crate::policy::rate::RateLimit;
 use crate::sid::ServiceKey;
 use crate::time::Tick;
 
@@ -252,9 +252,9 @@ mod tests {
     use crate::admit::window::Verdict;
     use crate::policy::endpoint::Endpoint;
     use crate::policy::limit::Limits;
-    use crate::policy::limit::RateLimit;
     use crate::policy::limit::RateLimitFields;
-    use crate::policy::limit::RateRule;
+    use crate::policy::rate::RateLimit;
+    use crate::policy::rate::RateRule;
     use crate::sid::ServiceKey;
     use crate::sid::Sid;
     use crate::sid::SidKind;

@@ -13,7 +13,7 @@ use crate::config::notes::Note;
 use crate::config::notes::Notes;
 use crate::config::path::KeyPath;
 use crate::config::path::Segment;
-use crate::policy::limit::SetBy;
+use crate::policy::rate::SetBy;
 use crate::sid::Sid;
 
 /// What the names of all variables begin with.

@@ -16,13 +16,13 @@ use crate::config::word::AccountSid;
 use crate::config::word::ServiceSid;
 use crate::config::word::Size;
 use crate::config::word::Word;
-use crate::policy::limit::Counting;
-use crate::policy::limit::Mode;
 use crate::policy::limit::RateLimitFields;
 use crate::policy::limit::Unmatched;
 use crate::policy::log::AccessLog;
 use crate::policy::log::LogFormat;
 use crate::policy::log::LogLevel;
+use crate::policy::rate::Counting;
+use crate::policy::rate::Mode;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]

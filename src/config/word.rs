@@ -11,13 +11,13 @@ use serde::de::Error;
 use serde::de::Unexpected;
 use serde::de::Visitor;
 
-use crate::policy::limit::Counting;
-use crate::policy::limit::Mode;
 use crate::policy::limit::RateLimitFields;
 use crate::policy::limit::Unmatched;
 use crate::policy::log::AccessLog;
 use crate::policy::log::LogFormat;
 use crate::policy::log::LogLevel;
+use crate::policy::rate::Counting;
+use crate::policy::rate::Mode;
 use crate::sid::Sid;
 use crate::sid::SidKind;
 

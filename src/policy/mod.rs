@@ -9,6 +9,7 @@ mod handle;
 pub mod limit;
 pub mod log;
 pub mod overrides;
+pub mod rate;
 pub mod upstream;
 
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::policy::endpoint::Endpoint;
-use crate::policy::limit::RateRule;
+use crate::policy::rate::RateRule;
 use crate::sid::Sid;
 
 /// What an override applies to; a part that is not given applies to all.
@@ -84,8 +84,8 @@ mod tests {
     use super::Override;
     use super::Overrides;
     use crate::policy::endpoint::Endpoint;
-    use crate::policy::limit::RateRule;
-    use crate::policy::limit::SetBy;
+    use crate::policy::rate::RateRule;
+    use crate::policy::rate::SetBy;
     use crate::sid::Sid;
     use crate::sid::SidKind;
 

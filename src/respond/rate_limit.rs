@@ -5,8 +5,8 @@ use http::HeaderName;
 use http::HeaderValue;
 
 use crate::admit::standing::Standing;
-use crate::policy::limit::BURST_SPAN;
-use crate::policy::limit::RateLimit;
+use crate::policy::rate::BURST_SPAN;
+use crate::policy::rate::RateLimit;
 use crate::time;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use maskgate::admit::Admission;
 use maskgate::admit::Denial;
-use maskgate::policy::limit::Counting;
-use maskgate::policy::limit::RateRule;
+use maskgate::policy::rate::Counting;
+use maskgate::policy::rate::RateRule;
 use maskgate::time::Tick;
 
 use crate::SECOND;

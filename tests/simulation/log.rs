@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use maskgate::policy::limit::BURST_SPAN;
-use maskgate::policy::limit::RateLimit;
+use maskgate::policy::rate::BURST_SPAN;
+use maskgate::policy::rate::RateLimit;
 
 /// The times (µs) of what has been charged to one key, from the oldest to the newest.
 #[derive(Clone, Debug, Default)]

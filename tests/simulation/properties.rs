@@ -4,7 +4,7 @@ use maskgate::admit::window::Charge;
 use maskgate::admit::window::MustGrow;
 use maskgate::admit::window::SlidingWindow;
 use maskgate::admit::window::Verdict;
-use maskgate::policy::limit::RateLimit;
+use maskgate::policy::rate::RateLimit;
 use maskgate::time::Tick;
 use proptest::prelude::ProptestConfig;
 use proptest::prop_assert;

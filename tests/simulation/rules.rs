@@ -6,14 +6,14 @@ use std::time::Duration;
 use fastrand::Rng;
 use maskgate::policy::Policy;
 use maskgate::policy::endpoint::Endpoint;
-use maskgate::policy::limit::Counting;
 use maskgate::policy::limit::InFlightLimit;
 use maskgate::policy::limit::Limits;
-use maskgate::policy::limit::RateLimit;
-use maskgate::policy::limit::RateRule;
 use maskgate::policy::overrides::Match;
 use maskgate::policy::overrides::Override;
 use maskgate::policy::overrides::Overrides;
+use maskgate::policy::rate::Counting;
+use maskgate::policy::rate::RateLimit;
+use maskgate::policy::rate::RateRule;
 use maskgate::sid::Sid;
 use maskgate::sid::SidKind;
 

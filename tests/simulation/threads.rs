@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use maskgate::admit::Admission;
-use maskgate::policy::limit::RateRule;
+use maskgate::policy::rate::RateRule;
 use maskgate::time::Tick;
 
 use crate::SECOND;

@@ -16,7 +16,7 @@ use super::MustGrow;
 use super::SlidingWindow;
 use super::Verdict;
 use super::ring::Ring;
-use crate::policy::limit::RateLimit;
+use crate::policy::rate::RateLimit;
 use crate::time::Tick;
 
 const SECOND: u64 = 1_000_000;

@@ -13,8 +13,8 @@ mod ring;
 use std::time::Duration;
 
 use crate::admit::reach::Reach;
-use crate::policy::limit::BURST_SPAN;
-use crate::policy::limit::RateLimit;
+use crate::policy::rate::BURST_SPAN;
+use crate::policy::rate::RateLimit;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::Ordering;
 use crate::time;

@@ -8,7 +8,7 @@ use super::Charge;
 use super::MustGrow;
 use super::SlidingWindow;
 use super::Verdict;
-use crate::policy::limit::RateLimit;
+use crate::policy::rate::RateLimit;
 use crate::time::Tick;
 
 const SECOND: u64 = 1_000_000;

@@ -21,13 +21,13 @@ use crate::config::word::AccountSid;
 use crate::config::word::ServiceSid;
 use crate::config::word::Word;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::limit::RateLimit;
-use crate::policy::limit::RateLimitError;
-use crate::policy::limit::RateRule;
-use crate::policy::limit::SetBy;
 use crate::policy::overrides::Match;
 use crate::policy::overrides::Override;
 use crate::policy::overrides::Overrides;
+use crate::policy::rate::RateLimit;
+use crate::policy::rate::RateLimitError;
+use crate::policy::rate::RateRule;
+use crate::policy::rate::SetBy;
 
 // What a line that is left out inherits is filled in where it is known.
 const RATE: Count<'_> = Count { what: "a rate", from: 1, to: 1_000_000, otherwise: "" };
