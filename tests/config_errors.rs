@@ -13,6 +13,7 @@ use maskgate::config::ConfigErrors;
 use maskgate::config::Configuration;
 use maskgate::config::Flags;
 use maskgate::config::Format;
+use maskgate::config::MAX_FILE;
 use maskgate::config::Sources;
 use maskgate::config::render;
 
@@ -114,6 +115,20 @@ fn a_secret_is_in_no_report() {
         }
         assert!(!format!("{errors:?}").contains("s3cret"));
     }
+}
+
+#[test]
+fn a_file_above_the_cap_is_refused_unread() {
+    let sources = Sources { file: Some(PathBuf::from("large.yaml")), ..Sources::default() };
+    let mut text = "upstream: { url: http://127.0.0.1:9000 }\n#".to_owned();
+    text.push_str(&"x".repeat(MAX_FILE - text.len()));
+    assert!(sources.compile(Some(text.as_bytes())).is_ok());
+    text.push('x');
+    let errors = errors_of(sources.compile(Some(text.as_bytes())), "a large file");
+    assert_eq!(
+        errors.to_string(),
+        "large.yaml: the file is too large\n  help: at most 256 KiB are read; leave something out"
+    );
 }
 
 #[test]
