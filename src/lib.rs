@@ -18,13 +18,15 @@
 //! Reading order: [`gateway`], then the stages, then [`policy`] and [`config`], which makes
 //! policies out of YAML, then [`server`], [`worker`] and [`listen`], which run it all.
 //! [`backend`] is a world of its own: the masking backend that `maskgate demo` puts behind the
-//! gateway.
+//! gateway; [`control`] is what tests may do to it.
 
 pub mod admin;
 pub mod admit;
+pub mod agent;
 pub mod backend;
 pub mod classify;
 pub mod config;
+pub mod control;
 pub mod forward;
 pub mod gateway;
 pub mod inspect;

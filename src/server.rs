@@ -11,11 +11,13 @@ use tokio::sync::watch;
 use tokio::time;
 
 use crate::admin::Admin;
+use crate::admin::Pages;
 use crate::admit::Admission;
 use crate::classify::DigestKey;
 use crate::config::Configuration;
 use crate::config::Settings;
 use crate::config::Watch;
+use crate::control::Control;
 use crate::gateway::Shared;
 use crate::listen::Acceptor;
 use crate::observe::events::EventLog;
@@ -46,6 +48,8 @@ pub struct Parts {
     pub events: EventLog,
     /// 16 random bytes.
     pub digest_key: [u8; 16],
+    /// Where the upstream is the embedded backend: what tests may do to it.
+    pub control: Option<Control>,
 }
 
 /// A gateway whose sockets are bound.
@@ -55,6 +59,7 @@ pub struct Server {
     admin_listener: TcpListener,
     settings: Settings,
     state: Arc<State>,
+    control: Option<Arc<Control>>,
 }
 
 /// Why a server did not start.
@@ -91,7 +96,8 @@ impl Server {
         };
         let metrics = Metrics::new(crate::time::wall_clock())?;
         let state = State::new(shared, metrics, parts.log, parts.events);
-        Ok(Self { listener, admin_listener, settings, state: Arc::new(state) })
+        let (state, control) = (Arc::new(state), parts.control.map(Arc::new));
+        Ok(Self { listener, admin_listener, settings, state, control })
     }
 
     /// Where clients connect.
@@ -120,7 +126,12 @@ impl Server {
         let (drain, draining) = watch::channel(false);
         let closed = Arc::new(Notify::new());
         let workers = self.start_workers(&draining, &closed)?;
-        let admin = Admin::new(self.admin_listener, Arc::clone(&self.state))?;
+        let gateway = Arc::clone(&self.state);
+        let pages = match self.control {
+            Some(control) => Pages::GatewayAndBackend(gateway, control),
+            None => Pages::Gateway(gateway),
+        };
+        let admin = Admin::new(self.admin_listener, pages)?;
         let background = [
             tokio::spawn(admin.serve()),
             tokio::spawn(sweep::run(Arc::clone(&self.state))),

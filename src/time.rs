@@ -80,14 +80,19 @@ impl Clock {
         }
     }
 
+    /// Whether it is turned by hand.
+    pub const fn is_manual(&self) -> bool {
+        matches!(self.0, Source::Manual(_))
+    }
+
     /// Turns a manual clock forward by `span`; answers false, and does nothing, for the
     /// system's clock.
     pub fn advance(&self, span: Duration) -> bool {
         match &self.0 {
             Source::System(_) => false,
             Source::Manual(now) => {
-                now.fetch_add(micros(span), Ordering::Relaxed);
-                true
+                let later = |now: u64| Some(now.saturating_add(micros(span)));
+                now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).is_ok()
             }
         }
     }

@@ -12,10 +12,10 @@ use std::path::Path;
 use std::path::PathBuf;
 
 const RANKS: &[&[&str]] = &[
-    &["time", "sync", "sid"],
+    &["time", "sync", "sid", "agent"],
     &["policy"],
     &["config", "classify", "backend"],
-    &["admit", "inspect", "forward"],
+    &["admit", "inspect", "forward", "control"],
     &["reject"],
     &["observe"],
     &["respond"],

@@ -24,6 +24,8 @@ use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
 use tokio::time;
 
+use crate::control;
+use crate::control::Control;
 use crate::observe::metrics::Readings;
 use crate::sid::Sid;
 use crate::sid::SidKind;
@@ -37,34 +39,70 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// The pages, as `/` lists them.
-const INDEX: &str = "\
-/metrics                metrics for Prometheus
-/healthz                the process runs
-/readyz                 new connections are welcome (200), or it is draining (503)
-/policy                 what is in force
-/windows?service=KS…    how full the windows of a service are
+/// The gateway's pages, as `/` lists them.
+const GATEWAY_INDEX: &str = "\
+/metrics                    metrics for Prometheus
+/policy                     what is in force
+/windows?service=KS…        how full the windows of a service are
+";
+/// The pages of every admin listener.
+const COMMON_INDEX: &str = "\
+/healthz                    the process runs
+/readyz                     new connections are welcome (200), or it is draining (503)
 ";
 
 /// The admin listener.
 #[derive(Debug)]
 pub struct Admin {
     listener: tokio::net::TcpListener,
-    state: Arc<State>,
+    pages: Pages,
+}
+
+/// Whose pages an admin listener shows.
+#[derive(Clone, Debug)]
+pub enum Pages {
+    /// Those of the gateway in front of any upstream.
+    Gateway(Arc<State>),
+    /// Those of the gateway in front of the embedded backend.
+    GatewayAndBackend(Arc<State>, Arc<Control>),
+    /// Those of the embedded backend alone.
+    Backend(Arc<Control>),
+}
+
+impl Pages {
+    const fn gateway(&self) -> Option<&Arc<State>> {
+        match self {
+            Self::Gateway(state) | Self::GatewayAndBackend(state, _) => Some(state),
+            Self::Backend(_) => None,
+        }
+    }
+
+    const fn control(&self) -> Option<&Arc<Control>> {
+        match self {
+            Self::GatewayAndBackend(_, control) | Self::Backend(control) => Some(control),
+            Self::Gateway(_) => None,
+        }
+    }
+
+    fn index(&self) -> String {
+        let gateway = self.gateway().map(|_| GATEWAY_INDEX);
+        let control = self.control().map(|_| control::INDEX);
+        [gateway, Some(COMMON_INDEX), control].into_iter().flatten().collect()
+    }
 }
 
 impl Admin {
     /// Takes over a bound socket; needs a runtime.
-    pub fn new(listener: TcpListener, state: Arc<State>) -> io::Result<Self> {
+    pub fn new(listener: TcpListener, pages: Pages) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self { listener: tokio::net::TcpListener::from_std(listener)?, state })
+        Ok(Self { listener: tokio::net::TcpListener::from_std(listener)?, pages })
     }
 
     /// Serves for ever.
     pub async fn serve(self) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(serve(stream, Arc::clone(&self.state)))),
+                Ok((stream, _)) => drop(tokio::spawn(serve(stream, self.pages.clone()))),
                 Err(error) => {
                     tracing::warn!(%error, "an admin connection could not be accepted");
                     time::sleep(BACK_OFF).await;
@@ -74,10 +112,19 @@ impl Admin {
     }
 }
 
-async fn serve(stream: tokio::net::TcpStream, state: Arc<State>) {
+async fn serve(stream: tokio::net::TcpStream, pages: Pages) {
     let answer = service_fn(|request: Request<Incoming>| {
-        let state = &state;
-        async move { Ok::<_, Infallible>(answer(state, &request)) }
+        let pages = &pages;
+        async move {
+            Ok::<_, Infallible>(if control::is_for(request.uri().path()) {
+                match pages.control() {
+                    Some(control) => control.answer(request).await,
+                    None => page(StatusCode::NOT_FOUND, TEXT, control::ABSENT),
+                }
+            } else {
+                answer(pages, &request)
+            })
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -89,27 +136,30 @@ async fn serve(stream: tokio::net::TcpStream, state: Arc<State>) {
     }
 }
 
-fn answer<B>(state: &State, request: &Request<B>) -> Response<Full<Bytes>> {
+fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    match request.uri().path() {
-        "/" => page(StatusCode::OK, TEXT, INDEX),
-        "/healthz" => page(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" if state.is_ready() => page(StatusCode::OK, TEXT, "ready\n"),
-        "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n"),
-        "/metrics" => match state.metrics.render(&readings(state)) {
+    let path = request.uri().path();
+    match (path, pages.gateway()) {
+        ("/", _) => page(StatusCode::OK, TEXT, pages.index()),
+        ("/healthz", _) => page(StatusCode::OK, TEXT, "ok\n"),
+        ("/readyz", Some(state)) if !state.is_ready() => {
+            page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n")
+        }
+        ("/readyz", _) => page(StatusCode::OK, TEXT, "ready\n"),
+        ("/metrics", Some(state)) => match state.metrics.render(&readings(state)) {
             Ok(text) => page(StatusCode::OK, PROMETHEUS, text),
             Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        "/policy" => {
+        ("/policy", Some(state)) => {
             let policy = state.shared.policy.snapshot();
             page(StatusCode::OK, JSON, policy_view::render(&policy))
         }
-        "/windows" => windows(state, request.uri().query().unwrap_or_default()),
-        _ => page(StatusCode::NOT_FOUND, TEXT, INDEX),
+        ("/windows", Some(state)) => windows(state, request.uri().query().unwrap_or_default()),
+        _ => page(StatusCode::NOT_FOUND, TEXT, pages.index()),
     }
 }
 

@@ -192,7 +192,8 @@ impl Problem {
         }
     }
 
-    const fn code(self) -> u32 {
+    /// The API's code.
+    pub(super) const fn code(self) -> u32 {
         match self {
             Self::Missing(_) => 20_001,
             Self::Unauthenticated(_) => 20_003,
@@ -207,7 +208,7 @@ impl Problem {
     }
 
     /// What a person reads. `path` is the path that was asked for, as it was sent.
-    fn message(self, path: &str) -> Cow<'static, str> {
+    pub(super) fn message(self, path: &str) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Missing(parameter) => {
                 return format!("Missing required parameter {parameter} in the post body")

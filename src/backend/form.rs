@@ -17,6 +17,11 @@ pub(super) const NOT_TEXT: Problem =
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {
+    /// A form of these parameters, decoded.
+    pub(super) const fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// Reads `a=1&b=2`. Fails where a name or a value is not UTF-8.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         text.split('&')

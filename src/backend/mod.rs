@@ -19,8 +19,10 @@ mod moment;
 mod numbering;
 mod operate;
 mod page;
+mod received;
 mod resource;
 mod route;
+mod seed;
 mod serve;
 mod state;
 mod words;
@@ -52,6 +54,8 @@ pub use fault::ErrorRateError;
 pub use fault::Latency;
 pub use fault::LatencyError;
 pub use fault::MAX_LATENCY;
+pub use received::Received;
+pub use seed::SeedError;
 pub use serve::Server;
 
 use crate::sid::Sid;
@@ -99,6 +103,8 @@ pub struct Options {
     pub max_resources: usize,
     /// Dates and expiry follow it. Latencies do not.
     pub clock: Clock,
+    /// Whether to count what arrives, for [`Backend::received`].
+    pub count_received: bool,
 }
 
 impl Default for Options {
@@ -111,6 +117,7 @@ impl Default for Options {
             seed: None,
             max_resources: DEFAULT_MAX_RESOURCES,
             clock: Clock::system(),
+            count_received: false,
         }
     }
 }
@@ -126,6 +133,7 @@ pub struct Backend {
     sids: Draws,
     requests: Draws,
     faults: Faults,
+    received: Option<received::Log>,
 }
 
 /// Without the resources, which are numbers and messages.
@@ -149,6 +157,7 @@ impl Backend {
             sids: Draws::new(seed, 0),
             requests: Draws::new(seed, 1),
             faults: Faults::new(options.latency, options.error_rate, seed),
+            received: options.count_received.then(received::Log::default),
         }
     }
 
@@ -162,25 +171,41 @@ impl Backend {
     {
         let begun = self.clock.now();
         let (head, body) = request.into_parts();
+        let body = if head.method == Method::POST { Some(read(body).await) } else { None };
         if let Some(delay) = self.faults.delay() {
             tokio::time::sleep(delay).await;
         }
+        let route = Route::find(head.method.as_str(), head.uri.path());
+        let endpoint = route.as_ref().ok().map(|route| route.endpoint);
         let outcome = if self.faults.strikes() {
             Err(Problem::Injected)
         } else {
-            self.pass(&head, body).await
+            route.and_then(|route| self.pass(&head, &route, body.as_ref()))
         };
         let mut response = match outcome {
             Ok(reply) => written(reply.status, reply.body),
             Err(problem) => refused(problem, head.uri.path()),
         };
+        if let Some(log) = &self.received {
+            let body = body.as_ref().and_then(|body| body.as_ref().ok());
+            log.add(endpoint, response.status(), &head, body);
+        }
         self.sign(&mut response, begun);
         response
     }
 
-    /// Forgets every account's resources.
+    /// Forgets every account's resources, and what was received.
     pub fn reset(&self) {
         self.worlds.clear();
+        if let Some(log) = &self.received {
+            log.clear();
+        }
+    }
+
+    /// What has been received since the start or the last reset; nothing where it is not
+    /// counted.
+    pub fn received(&self) -> Received {
+        self.received.as_ref().map(received::Log::read).unwrap_or_default()
     }
 
     /// How much of the cap on resources is used, in its units.
@@ -188,24 +213,53 @@ impl Backend {
         self.worlds.used()
     }
 
-    async fn pass<B>(&self, head: &Parts, body: B) -> Result<Reply, Problem>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let route = Route::find(head.method.as_str(), head.uri.path())?;
+    /// The present as the backend dates it, in JSON: ISO 8601 to the second, in quotes.
+    pub fn date(&self) -> String {
+        // Writing a date into memory cannot fail.
+        serde_json::to_string(&self.now()).unwrap_or_default()
+    }
+
+    fn now(&self) -> Moment {
+        Moment::since_1970(self.begun).plus(self.clock.now().since(Tick::default()))
+    }
+
+    fn pass(
+        &self,
+        head: &Parts,
+        route: &Route<'_>,
+        body: Option<&Result<Bytes, Problem>>,
+    ) -> Result<Reply, Problem> {
         let account = credentials::account(&head.headers, &self.accounts)?;
-        let form =
-            if head.method == Method::POST { read(body).await? } else { Form::default() };
+        let form = match body {
+            Some(body) => Form::parse(
+                std::str::from_utf8(body.as_ref().map_err(|problem| *problem)?)
+                    .map_err(|_| form::NOT_TEXT)?,
+            )?,
+            None => Form::default(),
+        };
         let call = Call {
             account,
             base: &self.base(head),
-            route: &route,
+            route,
             query: head.uri.query().unwrap_or_default(),
             form: &form,
-            now: Moment::since_1970(self.begun).plus(self.clock.now().since(Tick::default())),
+            now: self.now(),
             draws: &self.sids,
         };
+        operate::run(&self.worlds, &call)
+    }
+
+    /// Carries out an operation that no client has sent.
+    fn perform(
+        &self,
+        account: Sid,
+        method: &str,
+        path: &str,
+        form: &Form,
+    ) -> Result<Reply, Problem> {
+        let route = Route::find(method, path)?;
+        let (now, draws) = (self.now(), &self.sids);
+        let call = Call { account, base: "", route: &route, query: "", form, now, draws };
         operate::run(&self.worlds, &call)
     }
 
@@ -236,15 +290,14 @@ impl Backend {
     }
 }
 
-async fn read<B>(body: B) -> Result<Form, Problem>
+async fn read<B>(body: B) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     // A body that breaks off has nobody left to be answered; a long one is the usual reason.
     let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| Problem::TooLarge)?;
-    let bytes = body.to_bytes();
-    Form::parse(std::str::from_utf8(&bytes).map_err(|_| form::NOT_TEXT)?)
+    Ok(body.to_bytes())
 }
 
 fn written(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {

@@ -18,6 +18,8 @@ async fn health_and_readiness_are_told_apart_from_what_is_not_there() {
     assert_eq!(gateway.page("/readyz").await.status, 200);
     assert_eq!(gateway.page("/").await.status, 200);
     assert_eq!(gateway.page("/other").await.status, 404);
+    let control = gateway.page("/backend/received").await;
+    assert_eq!(control.status, 404, "there is no embedded backend behind it");
     let post = Connection::open(gateway.admin).await.send(&Request::post("/policy", "")).await;
     assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
 }

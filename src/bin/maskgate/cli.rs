@@ -71,6 +71,9 @@ pub(crate) struct BackendArgs {
     /// The base of the links in its answers [default: the Host that the client asked for]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Where tests reset, fill and read it; nowhere unless given
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<std::net::SocketAddr>,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
 }
@@ -90,6 +93,17 @@ pub(crate) struct LoadArgs {
     /// The most resources that it keeps
     #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_MAX_RESOURCES)]
     pub(crate) max_resources: usize,
+    /// Whose time it is: the machine's, or one that `POST /clock/advance?by=5s` turns
+    #[arg(long, value_enum, default_value_t = ClockKind::System)]
+    pub(crate) clock: ClockKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClockKind {
+    /// The machine's clock
+    System,
+    /// Stands until it is turned on the admin listener
+    Manual,
 }
 
 #[derive(Args, Clone, Debug)]

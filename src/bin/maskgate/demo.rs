@@ -11,14 +11,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use maskgate::admin::Admin;
+use maskgate::admin::Pages;
 use maskgate::backend;
 use maskgate::backend::Backend;
 use maskgate::backend::Latency;
 use maskgate::backend::Options;
-use maskgate::config::Configuration;
+use maskgate::control::Control;
 use maskgate::server::Server;
+use maskgate::time::Clock;
 
 use crate::cli::BackendArgs;
+use crate::cli::ClockKind;
 use crate::cli::DemoArgs;
 use crate::cli::LoadArgs;
 use crate::cli::RunArgs;
@@ -42,54 +46,73 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<(), RunError> {
     if !has_file && !sources.variables.iter().any(|(name, _)| name == LOG_FORMAT) {
         sources.variables.push((LOG_FORMAT.to_owned(), "text".to_owned()));
     }
-    let mut behind = None;
-    run::run(sources, |server, configuration| {
-        let options = Options { accounts: accounts(configuration), ..options(load, None) };
-        behind = Some(start(&listener, options)?);
-        print_lines_to_try(server)
-    })
-    .await?;
-    if let Some(backend) = behind {
-        backend.stop(DRAIN);
-    }
+    let loaded = run::load(sources)?;
+    let clock = clock(load.clock);
+    // The configuration's API keys act for the same accounts behind the gateway as in front.
+    let accounts = loaded.configuration.policy.accounts.clone();
+    let options =
+        Options { accounts, count_received: true, ..options(load, None, clock.clone()) };
+    let backend = Arc::new(Backend::new(options));
+    let behind = start(&listener, &backend)?;
+    let control = Control::new(backend, clock.clone());
+    run::serve(loaded, clock, Some(control), print_lines_to_try).await?;
+    behind.stop(DRAIN);
     Ok(())
 }
 
 /// Runs the backend alone.
 pub(crate) async fn backend(args: BackendArgs) -> Result<(), RunError> {
-    let listener = TcpListener::bind(args.listen).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot listen on {}: {error}", args.listen))
-    })?;
-    let backend = start(&listener, options(args.load, args.public_url))?;
-    let mut out = io::stdout().lock();
-    writeln!(out, "maskgate backend: http://{} (no limits)", backend.address())?;
-    drop(out);
+    let listener = bind(args.listen)?;
+    let clock = clock(args.load.clock);
+    let options = Options {
+        // Counted only where somebody can ask for it.
+        count_received: args.admin.is_some(),
+        ..options(args.load, args.public_url, clock.clone())
+    };
+    let backend = Arc::new(Backend::new(options));
+    let server = start(&listener, &backend)?;
+    let mut line = format!("maskgate backend: http://{} (no limits)", server.address());
+    if let Some(address) = args.admin {
+        let admin = bind(address)?;
+        line.push_str(", admin http://");
+        line.push_str(&admin.local_addr()?.to_string());
+        let control = Arc::new(Control::new(backend, clock));
+        tokio::spawn(Admin::new(admin, Pages::Backend(control))?.serve());
+    }
+    writeln!(io::stdout().lock(), "{line}")?;
     run::stop_signal()?.await;
-    backend.stop(DRAIN);
+    server.stop(DRAIN);
     Ok(())
 }
 
-fn options(load: LoadArgs, public_url: Option<String>) -> Options {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })
+}
+
+fn clock(kind: ClockKind) -> Clock {
+    match kind {
+        ClockKind::System => Clock::system(),
+        ClockKind::Manual => Clock::manual(),
+    }
+}
+
+fn options(load: LoadArgs, public_url: Option<String>, clock: Clock) -> Options {
     Options {
         public_url,
         latency: load.latency.unwrap_or(Latency::None),
         error_rate: load.error_rate.unwrap_or_default(),
         seed: load.seed,
         max_resources: load.max_resources,
+        clock,
         ..Options::default()
     }
 }
 
-/// The configuration's API keys act for the same accounts behind the gateway as in front.
-fn accounts(
-    configuration: &Configuration,
-) -> std::collections::HashMap<maskgate::sid::Sid, maskgate::sid::Sid> {
-    configuration.policy.accounts.clone()
-}
-
-fn start(listener: &TcpListener, options: Options) -> io::Result<backend::Server> {
+fn start(listener: &TcpListener, backend: &Arc<Backend>) -> io::Result<backend::Server> {
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    backend::Server::start(listener, &Arc::new(Backend::new(options)), threads)
+    backend::Server::start(listener, backend, threads)
 }
 
 fn print_lines_to_try(server: &Server) -> io::Result<()> {

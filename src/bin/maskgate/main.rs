@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use maskgate::config;
 use maskgate::config::Format;
+use maskgate::time::Clock;
 
 use cli::Cli;
 use cli::Command;
@@ -29,9 +30,10 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::from(MISTAKES),
             Err(error) => Err(RunError::Io(error)),
         },
-        Command::Run(args) => {
-            block_on(async { run::run(run::sources(args), |_, _| Ok(())).await })
-        }
+        Command::Run(args) => block_on(async {
+            let loaded = run::load(run::sources(args))?;
+            run::serve(loaded, Clock::system(), None, |_| Ok(())).await
+        }),
         Command::Demo(args) => block_on(demo::demo(args)),
         Command::Backend(args) => block_on(demo::backend(args)),
         Command::Healthcheck(args) => block_on(async {

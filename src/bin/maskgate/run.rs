@@ -12,6 +12,7 @@ use maskgate::config::Configuration;
 use maskgate::config::Flags;
 use maskgate::config::Sources;
 use maskgate::config::Watch;
+use maskgate::control::Control;
 use maskgate::observe::events::EventLog;
 use maskgate::observe::request_log::LogSink;
 use maskgate::server::Parts;
@@ -50,28 +51,37 @@ pub(crate) fn sources(args: RunArgs) -> Sources {
     Sources { file: config, variables, flags: Flags { upstream, listen, admin } }
 }
 
-/// Runs a gateway until SIGTERM or SIGINT; `announce` is called once it listens.
-pub(crate) async fn run(
-    sources: Sources,
-    announce: impl FnOnce(&Server, &Configuration) -> io::Result<()>,
-) -> Result<(), RunError> {
+/// A configuration without mistakes, and what watches it.
+pub(crate) struct Loaded {
+    watch: Watch,
+    pub(crate) configuration: Configuration,
+}
+
+/// Reads the configuration.
+pub(crate) fn load(sources: Sources) -> Result<Loaded, RunError> {
     let mut watch = Watch::new(sources);
     let configuration = watch.force().map_err(RunError::Configuration)?;
+    Ok(Loaded { watch, configuration })
+}
+
+/// Runs a gateway until SIGTERM or SIGINT; `announce` is called once it listens. There is a
+/// `control` where the upstream is the embedded backend.
+pub(crate) async fn serve(
+    loaded: Loaded,
+    clock: Clock,
+    control: Option<Control>,
+    announce: impl FnOnce(&Server) -> io::Result<()>,
+) -> Result<(), RunError> {
+    let Loaded { watch, configuration } = loaded;
     let events = EventLog::default();
     events.apply(&configuration.policy.log);
     events.install();
     let (log, lines) = LogSink::new();
     let written = write_lines(lines)?;
-    let parts = Parts {
-        configuration: configuration.clone(),
-        clock: Clock::system(),
-        log,
-        events,
-        digest_key: key()?,
-    };
+    let parts = Parts { configuration, clock, log, events, digest_key: key()?, control };
     let server = Server::bind(parts)?;
     let (reloader, _request) = server.reloader(watch)?;
-    announce(&server, &configuration)?;
+    announce(&server)?;
     server.run(Some(reloader), stop_signal()?).await?;
     // The last lines: written as soon as the last worker has let go of the log.
     let _written = written.recv_timeout(LAST_LINES);

@@ -78,8 +78,14 @@ impl Gateway {
                 let configuration = watch.force().unwrap();
                 let (log, lines) = LogSink::new();
                 let events = EventLog::default();
-                let parts =
-                    Parts { configuration, clock: its_clock, log, events, digest_key: [7; 16] };
+                let parts = Parts {
+                    configuration,
+                    clock: its_clock,
+                    log,
+                    events,
+                    digest_key: [7; 16],
+                    control: None,
+                };
                 let server = Server::bind(parts).unwrap();
                 let (reloader, reload) = server.reloader(watch).unwrap();
                 let addresses = (server.address().unwrap(), server.admin_address().unwrap());
