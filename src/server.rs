@@ -168,6 +168,8 @@ impl Server {
         drop(time::timeout(hang, ended).await);
         for task in background {
             task.abort();
+            // Until it has gone it holds the log, whose writer waits for the last to let go.
+            drop(task.await);
         }
         tracing::info!("stopped");
         Ok(())

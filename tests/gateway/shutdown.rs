@@ -1,7 +1,19 @@
 //! A stop loses no request that is under way.
 
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
+
+use maskgate::config::Flags;
+use maskgate::config::Sources;
+use maskgate::config::Watch;
+use maskgate::observe::events::EventLog;
+use maskgate::observe::request_log::LogSink;
+use maskgate::server::Parts;
+use maskgate::server::Server;
+use maskgate::time::Clock;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 
 use crate::support::Gateway;
 use crate::support::Request;
@@ -9,8 +21,6 @@ use crate::support::Upstream;
 use crate::support::client::Connection;
 use crate::support::client::read;
 use crate::support::upstream::Behaviour;
-use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 
 async fn until(mut condition: impl AsyncFnMut() -> bool) {
     while !condition().await {
@@ -72,4 +82,25 @@ async fn a_request_that_does_not_end_is_cut_off_when_the_drain_ends() {
     gateway.begin_stop();
     gateway.join();
     assert_eq!(hanging.await.unwrap().unwrap(), "", "closed without an answer");
+}
+
+#[tokio::test]
+async fn when_it_has_ended_nobody_holds_the_request_log_open() {
+    let upstream = Upstream::start();
+    let flags = Flags {
+        upstream: vec![upstream.url()],
+        listen: Some("127.0.0.1:0".parse().unwrap()),
+        admin: Some("127.0.0.1:0".parse().unwrap()),
+    };
+    let mut watch = Watch::new(Sources { file: None, variables: Vec::new(), flags });
+    let configuration = watch.force().unwrap();
+    let (log, lines) = LogSink::new();
+    let (clock, events) = (Clock::manual(), EventLog::default());
+    let parts = Parts { configuration, clock, log, events, digest_key: [7; 16], control: None };
+    let server = Server::bind(parts).unwrap();
+    let (reloader, _request) = server.reloader(watch).unwrap();
+    server.run(Some(reloader), std::future::ready(())).await.unwrap();
+    // The last sweep may still be under way, on a thread of its own.
+    let ended = lines.recv_timeout(Duration::from_secs(5));
+    assert_eq!(ended, Err(RecvTimeoutError::Disconnected));
 }
