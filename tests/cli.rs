@@ -155,6 +155,24 @@ fn sigterm_ends_it_with_0() {
 }
 
 #[test]
+fn a_demo_and_a_backend_can_be_ended_as_soon_as_they_say_where_they_are() {
+    // The shell's own `kill` is there in time; a process of its own would come too late.
+    let script = r#"
+        exec 3< <(exec "$@" --listen 127.0.0.1:0 2>/dev/null)
+        read -r first <&3 && kill -s TERM $! && wait $!"#;
+    let demo: &[&str] = &["demo", "--admin", "127.0.0.1:0"];
+    for arguments in [demo, &["backend"]] {
+        for _ in 0..5 {
+            let status = Command::new("bash")
+                .args(["-c", script, "bash", BINARY])
+                .args(arguments)
+                .status();
+            assert_eq!(status.unwrap().code(), Some(0), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
 fn sighup_reloads_the_file() {
     let path = file("reload", "upstream: { url: 'http://127.0.0.1:1' }\n");
     let running = Running::start(&["run", "--config", path.to_str().unwrap()]);

@@ -79,8 +79,10 @@ pub(crate) async fn backend(args: BackendArgs) -> Result<(), RunError> {
         let control = Arc::new(Control::new(backend, clock));
         tokio::spawn(Admin::new(admin, Pages::Backend(control))?.serve());
     }
+    // Before anybody is told where it is, and could ask it to stop.
+    let stop = run::stop_signal()?;
     writeln!(io::stdout().lock(), "{line}")?;
-    run::stop_signal()?.await;
+    stop.await;
     server.stop(DRAIN);
     Ok(())
 }

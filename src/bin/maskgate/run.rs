@@ -81,8 +81,10 @@ pub(crate) async fn serve(
     let parts = Parts { configuration, clock, log, events, digest_key: key()?, control };
     let server = Server::bind(parts)?;
     let (reloader, _request) = server.reloader(watch)?;
+    // Before anybody is told where it is, and could ask it to stop.
+    let stop = stop_signal()?;
     announce(&server)?;
-    server.run(Some(reloader), stop_signal()?).await?;
+    server.run(Some(reloader), stop).await?;
     // The last lines: written as soon as the last worker has let go of the log.
     let _written = written.recv_timeout(LAST_LINES);
     Ok(())
