@@ -100,9 +100,14 @@ impl Gateway {
     ) -> Result<(Response<AnswerBody>, Permit), Rejection> {
         let (head, body) = request.into_parts();
         record.keep_trace(&head.headers);
+        let mut body = record.watch(&head, body);
         let class = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
         record.classified(class);
-        let permit = self.shared.admission.admit(policy, &class, record.begun())?; // 429, 503
+        let admitted = self.shared.admission.admit(policy, &class, record.begun());
+        if admitted.is_err() {
+            body.finish().await; // reads nothing, unless a client is being tested
+        }
+        let permit = admitted?; // 429, 503
         record.admitted(&permit);
         let body = inspect(policy, &class, &head, body).await?; // 400, 408, 413, 415
         let request_id = record.request_id().clone();

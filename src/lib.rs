@@ -18,7 +18,8 @@
 //! Reading order: [`gateway`], then the stages, then [`policy`] and [`config`], which makes
 //! policies out of YAML, then [`server`], [`worker`] and [`listen`], which run it all.
 //! [`backend`] is a world of its own: the masking backend that `maskgate demo` puts behind the
-//! gateway; [`control`] is what tests may do to it.
+//! gateway; [`control`] is what tests may do to it, and [`report`] is what is said of the client
+//! that they test.
 
 pub mod admin;
 pub mod admit;
@@ -35,6 +36,7 @@ pub mod observe;
 pub mod policy;
 pub mod reject;
 pub mod reload;
+pub mod report;
 pub mod respond;
 pub mod server;
 pub mod sid;

@@ -126,6 +126,7 @@ mod tests {
                 metrics: Arc::clone(&metrics),
                 upstream_counters: Arc::default(),
                 log: Arc::new(LogSink::new().0),
+                journal: None,
                 drain: draining,
                 drain_time: Duration::ZERO,
                 closed: Arc::clone(&closed),

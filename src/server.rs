@@ -21,6 +21,7 @@ use crate::control::Control;
 use crate::gateway::Shared;
 use crate::listen::Acceptor;
 use crate::observe::events::EventLog;
+use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::policy::PolicyHandle;
@@ -50,6 +51,8 @@ pub struct Parts {
     pub digest_key: [u8; 16],
     /// Where the upstream is the embedded backend: what tests may do to it.
     pub control: Option<Control>,
+    /// Where a client is being tested: what it does.
+    pub journal: Option<Arc<Journal>>,
 }
 
 /// A gateway whose sockets are bound.
@@ -60,6 +63,7 @@ pub struct Server {
     settings: Settings,
     state: Arc<State>,
     control: Option<Arc<Control>>,
+    journal: Option<Arc<Journal>>,
 }
 
 /// Why a server did not start.
@@ -97,7 +101,8 @@ impl Server {
         let metrics = Metrics::new(crate::time::wall_clock())?;
         let state = State::new(shared, metrics, parts.log, parts.events);
         let (state, control) = (Arc::new(state), parts.control.map(Arc::new));
-        Ok(Self { listener, admin_listener, settings, state, control })
+        let journal = parts.journal;
+        Ok(Self { listener, admin_listener, settings, state, control, journal })
     }
 
     /// Where clients connect.
@@ -185,6 +190,7 @@ impl Server {
             metrics: Arc::clone(&self.state.metrics),
             upstream_counters: Arc::clone(&self.state.upstream_counters),
             log: Arc::clone(&self.state.log),
+            journal: self.journal.clone(),
             drain: draining.clone(),
             drain_time: self.settings.drain,
             closed: Arc::clone(closed),

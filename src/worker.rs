@@ -32,6 +32,7 @@ use crate::gateway::Client;
 use crate::gateway::Gateway;
 use crate::gateway::Shared;
 use crate::observe::Observer;
+use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub upstream_counters: Arc<Counters>,
     /// Where request lines go.
     pub log: Arc<LogSink>,
+    /// Shared by all workers, where a client is being tested.
+    pub journal: Option<Arc<Journal>>,
     /// Turns true when connections are to end.
     pub drain: watch::Receiver<bool>,
     /// How long connections have for that.
@@ -175,6 +178,7 @@ impl Local {
             metrics: parts.metrics,
             log: RequestLog::new(parts.log),
             clock: clock.clone(),
+            journal: parts.journal,
         };
         let forwarder = Forwarder::new(clock, parts.upstream_counters);
         Self {

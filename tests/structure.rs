@@ -18,7 +18,7 @@ const RANKS: &[&[&str]] = &[
     &["admit", "inspect", "forward", "control"],
     &["reject"],
     &["observe"],
-    &["respond"],
+    &["respond", "report"],
     &["gateway"],
     &["worker", "state"],
     &["listen", "admin", "reload", "sweep"],

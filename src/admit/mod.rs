@@ -88,6 +88,25 @@ pub enum Denial {
     },
 }
 
+impl Denial {
+    /// The whole seconds after which to come again, at least one: a client that is told to wait
+    /// for none would come back at once. Of a cap nobody can know when there is room.
+    pub fn seconds_to_wait(&self) -> u64 {
+        match self {
+            Self::Rate(denial) => denial.seconds_to_wait(),
+            Self::InFlight { .. } | Self::TooManyKeys { .. } => 1,
+        }
+    }
+
+    /// The rate that denies; none where a cap does.
+    pub const fn limit(&self) -> Option<RateLimit> {
+        match self {
+            Self::Rate(denial) => Some(denial.limit),
+            Self::InFlight { .. } | Self::TooManyKeys { .. } => None,
+        }
+    }
+}
+
 /// A window is full.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -228,6 +247,12 @@ impl Admission {
 }
 
 impl RateDenial {
+    /// The whole seconds after which a request is admitted, at least one.
+    pub fn seconds_to_wait(&self) -> u64 {
+        let wait = self.retry_after;
+        wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+    }
+
     /// How many requests are allowed in the span that denies.
     pub fn allowed(&self) -> NonZeroU32 {
         match self.by {

@@ -19,7 +19,7 @@ use crate::sid::Sid;
 /// What the names of all variables begin with.
 const PREFIX: &str = "MASKGATE_";
 /// Variables that are no configuration: the file's name, and what a tested command is told.
-const RESERVED: [&str; 2] = ["MASKGATE_CONFIG", "MASKGATE_URL"];
+const RESERVED: [&str; 3] = ["MASKGATE_CONFIG", "MASKGATE_URL", "MASKGATE_ADMIN_URL"];
 
 /// Who says it, if not the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,6 +204,7 @@ mod tests {
             "MASKGATE",
             "MASKGATE_CONFIG",
             "MASKGATE_URL",
+            "MASKGATE_ADMIN_URL",
             "MASKGATE_SERVICE_HOST",
             "MASKGATE_SERVICE_PORT",
             "MASKGATE_SERVICE_PORT_HTTP",

@@ -4,6 +4,7 @@
 //! request whose client left, or whose answer broke off, is reported like any other.
 
 pub mod events;
+pub mod journal;
 pub mod metrics;
 pub mod request_log;
 mod timestamp;
@@ -13,17 +14,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
+use http::request::Parts;
+use http_body::Body;
 
 use crate::admit::Denial;
 use crate::admit::Permit;
+use crate::agent::Agent;
 use crate::classify::RequestClass;
 use crate::forward::AnswerError;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::log::AccessLog;
 use crate::policy::log::LogPolicy;
+use crate::policy::rate::RateLimit;
 use crate::policy::rate::SetBy;
 use crate::reject::Decision;
 use crate::reject::Refusal;
@@ -31,6 +37,10 @@ use crate::reject::Rejection;
 use crate::reject::UpstreamFault;
 use crate::time::Clock;
 use crate::time::Tick;
+use journal::Fingerprint;
+use journal::Journal;
+use journal::Sighting;
+use journal::Tap;
 use metrics::Metrics;
 use request_log::Field;
 use request_log::RequestLog;
@@ -44,6 +54,8 @@ pub struct Observer {
     pub log: Rc<RequestLog>,
     /// For how long a request took.
     pub clock: Clock,
+    /// Shared by all workers, where a client is being tested.
+    pub journal: Option<Arc<Journal>>,
 }
 
 /// What is known of one request; it is reported when this is dropped.
@@ -58,6 +70,17 @@ pub struct Record {
     class: Option<RequestClass>,
     upstream: Option<Duration>,
     outcome: Outcome,
+    /// For the journal, where one is kept.
+    seen: Option<Box<Seen>>,
+}
+
+/// What the journal is told, beside what every record knows.
+#[derive(Debug)]
+struct Seen {
+    fingerprint: Fingerprint,
+    agent: Agent,
+    limit: Option<RateLimit>,
+    retry_after: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -97,6 +120,7 @@ impl Observer {
                 fault: None,
                 rate: None,
             },
+            seen: None,
         }
     }
 }
@@ -118,6 +142,16 @@ impl Record {
         self.traceparent = field.filter(|value| is_traceparent(value.as_bytes())).cloned();
     }
 
+    /// Where a journal is kept, the request is to be known again by its head and by what is read
+    /// of its body.
+    pub fn watch<B: Body<Data = Bytes> + Unpin>(&mut self, head: &Parts, body: B) -> Tap<B> {
+        self.seen = self.observer.journal.as_ref().map(|_| {
+            let (fingerprint, agent) = (Fingerprint::of(head), Agent::of(&head.headers));
+            Box::new(Seen { fingerprint, agent, limit: None, retry_after: None })
+        });
+        Tap::new(body, self.seen.as_ref().map(|seen| seen.fingerprint.clone()))
+    }
+
     /// The request is one of the API's.
     pub const fn classified(&mut self, class: RequestClass) {
         self.class = Some(class);
@@ -130,6 +164,9 @@ impl Record {
 
     /// The request goes on; a rule on trial may say that it should not.
     pub fn admitted(&mut self, permit: &Permit) {
+        if let Some(seen) = &mut self.seen {
+            seen.limit = Some(permit.limit);
+        }
         let Some(denial) = &permit.would_deny else { return };
         self.outcome.rate = rate_outcome(denial, true);
         if let Some(class) = self.class {
@@ -158,7 +195,13 @@ impl Record {
         self.outcome.status = Some(status);
         self.outcome.refusal = rejection.refusal();
         match rejection {
-            Rejection::Denied(denial) => self.outcome.rate = rate_outcome(denial, false),
+            Rejection::Denied(denial) => {
+                self.outcome.rate = rate_outcome(denial, false);
+                if let Some(seen) = &mut self.seen {
+                    seen.limit = denial.limit();
+                    seen.retry_after = Some(denial.seconds_to_wait());
+                }
+            }
             Rejection::Upstream(error) => self.outcome.fault = Some(UpstreamFault::from(error)),
             Rejection::Unroutable(_) | Rejection::Invalid(_) => {}
         }
@@ -223,7 +266,8 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let whole = self.observer.clock.now().since(self.begun);
+        let ended = self.observer.clock.now();
+        let whole = ended.since(self.begun);
         let metrics = &self.observer.metrics;
         metrics.count_request(self.endpoint(), self.outcome.decision, whole);
         if let Some(refusal) = self.outcome.refusal {
@@ -234,6 +278,19 @@ impl Drop for Record {
         }
         if self.is_logged() {
             self.write_line(whole);
+        }
+        if let (Some(journal), Some(seen)) = (&self.observer.journal, &self.seen) {
+            journal.add(Sighting {
+                begun: self.begun,
+                ended,
+                class: self.class,
+                request: seen.fingerprint.value(),
+                agent: seen.agent,
+                decision: self.outcome.decision,
+                refusal: self.outcome.refusal,
+                limit: seen.limit,
+                retry_after: seen.retry_after,
+            });
         }
     }
 }

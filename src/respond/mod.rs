@@ -17,7 +17,6 @@ pub use body::ReplyBody;
 
 use crate::admit::Denial;
 use crate::admit::Permit;
-use crate::admit::RateDenial;
 use crate::classify::RequestClass;
 use crate::classify::Unroutable;
 use crate::forward::AnswerBody;
@@ -34,8 +33,6 @@ use crate::sid::ServiceKey;
 const X_MASKGATE_DECISION: HeaderName = HeaderName::from_static("x-maskgate-decision");
 /// Source: RFC 9110 §11.6.1; the realm is the API's.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Twilio API\"");
-/// How long to wait, in seconds, where nobody can know when there is room.
-const RETRY_SOON: u64 = 1;
 
 /// The status and the API's error code of a rejection.
 pub fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
@@ -106,12 +103,11 @@ pub fn rejection(
         Rejection::Unroutable(Unroutable::NoCredentials | Unroutable::MalformedCredentials) => {
             headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
-        Rejection::Denied(Denial::Rate(denial)) => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_to_wait(denial)));
-            rate_limit::insert(headers, &denial.limit, denial.standing.as_ref());
-        }
-        Rejection::Denied(Denial::InFlight { .. } | Denial::TooManyKeys { .. }) => {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SOON));
+        Rejection::Denied(denial) => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(denial.seconds_to_wait()));
+            if let Denial::Rate(denial) = denial {
+                rate_limit::insert(headers, &denial.limit, denial.standing.as_ref());
+            }
         }
         Rejection::Invalid(violation) if leaves_the_body_unread(violation) => {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -134,13 +130,6 @@ pub fn forwarded(
         parts.headers.insert(X_REQUEST_ID, record.request_id().clone());
     }
     Response::from_parts(parts, ReplyBody::streamed(body, permit, record))
-}
-
-/// The whole seconds after which a request is admitted: at least one, as a client that is told
-/// to wait for none would come back at once.
-fn seconds_to_wait(denial: &RateDenial) -> u64 {
-    let wait = denial.retry_after;
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// Where the rest of a body may still be under way, the connection ends with the answer: no
@@ -166,7 +155,7 @@ fn message(rejection: &Rejection, class: Option<&RequestClass>) -> String {
         Whose(class),
         denial.allowed(),
         denial.span(),
-        seconds_to_wait(denial),
+        denial.seconds_to_wait(),
     )
 }
 

@@ -96,7 +96,15 @@ async fn when_it_has_ended_nobody_holds_the_request_log_open() {
     let configuration = watch.force().unwrap();
     let (log, lines) = LogSink::new();
     let (clock, events) = (Clock::manual(), EventLog::default());
-    let parts = Parts { configuration, clock, log, events, digest_key: [7; 16], control: None };
+    let parts = Parts {
+        configuration,
+        clock,
+        log,
+        events,
+        digest_key: [7; 16],
+        control: None,
+        journal: None,
+    };
     let server = Server::bind(parts).unwrap();
     let (reloader, _request) = server.reloader(watch).unwrap();
     server.run(Some(reloader), std::future::ready(())).await.unwrap();

@@ -1,5 +1,6 @@
 //! The commands and their flags.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,6 +10,7 @@ use clap::ValueEnum;
 use maskgate::backend::DEFAULT_MAX_RESOURCES;
 use maskgate::backend::ErrorRate;
 use maskgate::backend::Latency;
+use maskgate::report::Check;
 
 /// A reverse-proxy gateway that enforces the Twilio Proxy API's limits exactly.
 #[derive(Debug, Parser)]
@@ -26,6 +28,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run the embedded masking backend alone, without limits
     Backend(BackendArgs),
+    /// Run a command against a gateway and a backend of its own, and report on its retries
+    Test(TestArgs),
     /// Read configuration files and print every mistake in them
     Check(CheckArgs),
     /// Ask a running gateway whether it is ready: exit 0 if so, 1 if not
@@ -104,6 +108,59 @@ pub(crate) enum ClockKind {
     System,
     /// Stands until it is turned on the admin listener
     Manual,
+}
+
+/// The command finds the gateway's address in `MASKGATE_URL`, and the admin address, with the
+/// control of the backend, in `MASKGATE_ADMIN_URL`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TestArgs {
+    /// A configuration file, for other limits than the API's; its upstream is not used
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+    /// Where to [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What makes a run fail whose command succeeds; several are separated by commas
+    #[arg(long, value_enum, value_name = "CHECKS", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For a person
+    Text,
+    /// One JSON object
+    Json,
+    /// A test suite, for CI servers
+    Junit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// A retry came before its Retry-After was over
+    EarlyRetry,
+    /// A refused call was never sent again
+    GaveUp,
+    /// More was sent than a rate allows
+    OverLimit,
+}
+
+impl From<FailOn> for Check {
+    fn from(fail_on: FailOn) -> Self {
+        match fail_on {
+            FailOn::EarlyRetry => Self::EarlyRetry,
+            FailOn::GaveUp => Self::GaveUp,
+            FailOn::OverLimit => Self::OverLimit,
+        }
+    }
 }
 
 #[derive(Args, Clone, Debug)]

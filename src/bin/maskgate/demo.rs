@@ -17,6 +17,7 @@ use maskgate::backend;
 use maskgate::backend::Backend;
 use maskgate::backend::Latency;
 use maskgate::backend::Options;
+use maskgate::config::Configuration;
 use maskgate::control::Control;
 use maskgate::server::Server;
 use maskgate::time::Clock;
@@ -28,6 +29,7 @@ use crate::cli::LoadArgs;
 use crate::cli::RunArgs;
 use crate::run;
 use crate::run::RunError;
+use crate::run::Surroundings;
 
 /// The account of the lines to try.
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
@@ -47,16 +49,9 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<(), RunError> {
         sources.variables.push((LOG_FORMAT.to_owned(), "text".to_owned()));
     }
     let loaded = run::load(sources)?;
-    let clock = clock(load.clock);
-    // The configuration's API keys act for the same accounts behind the gateway as in front.
-    let accounts = loaded.configuration.policy.accounts.clone();
-    let options =
-        Options { accounts, count_received: true, ..options(load, None, clock.clone()) };
-    let backend = Arc::new(Backend::new(options));
-    let behind = start(&listener, &backend)?;
-    let control = Control::new(backend, clock.clone());
-    run::serve(loaded, clock, Some(control), print_lines_to_try).await?;
-    behind.stop(DRAIN);
+    let behind = Behind::start(&listener, load, &loaded.configuration)?;
+    run::serve(loaded, behind.surroundings(), print_lines_to_try).await?;
+    behind.stop();
     Ok(())
 }
 
@@ -85,6 +80,44 @@ pub(crate) async fn backend(args: BackendArgs) -> Result<(), RunError> {
     stop.await;
     server.stop(DRAIN);
     Ok(())
+}
+
+/// The embedded backend behind a gateway, and the clock of both.
+#[derive(Debug)]
+pub(crate) struct Behind {
+    backend: Arc<Backend>,
+    server: backend::Server,
+    clock: Clock,
+}
+
+impl Behind {
+    /// Serves a backend on `listener` whose API keys act for the same accounts as they do in
+    /// front, by the gateway's configuration.
+    pub(crate) fn start(
+        listener: &TcpListener,
+        load: LoadArgs,
+        configuration: &Configuration,
+    ) -> io::Result<Self> {
+        let clock = clock(load.clock);
+        let accounts = configuration.policy.accounts.clone();
+        let options =
+            Options { accounts, count_received: true, ..options(load, None, clock.clone()) };
+        let backend = Arc::new(Backend::new(options));
+        let server = start(listener, &backend)?;
+        Ok(Self { backend, server, clock })
+    }
+
+    /// What the gateway in front of it is given.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        let clock = self.clock.clone();
+        let control = Control::new(Arc::clone(&self.backend), clock.clone());
+        Surroundings { clock, control: Some(control), journal: None }
+    }
+
+    /// Stops it when what is under way has ended.
+    pub(crate) fn stop(self) {
+        self.server.stop(DRAIN);
+    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -6,6 +6,8 @@ mod cli;
 mod demo;
 mod healthcheck;
 mod run;
+mod signals;
+mod test;
 
 use std::io;
 use std::io::Write;
@@ -14,11 +16,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use maskgate::config;
 use maskgate::config::Format;
-use maskgate::time::Clock;
 
 use cli::Cli;
 use cli::Command;
 use run::RunError;
+use run::Surroundings;
 
 /// The configuration has mistakes (`EX_CONFIG` of sysexits.h).
 const MISTAKES: u8 = 78;
@@ -32,10 +34,14 @@ fn main() -> ExitCode {
         },
         Command::Run(args) => block_on(async {
             let loaded = run::load(run::sources(args))?;
-            run::serve(loaded, Clock::system(), None, |_| Ok(())).await
+            run::serve(loaded, Surroundings::plain(), |_| Ok(())).await
         }),
         Command::Demo(args) => block_on(demo::demo(args)),
         Command::Backend(args) => block_on(demo::backend(args)),
+        Command::Test(args) => match block_on(test::test(args)) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::Healthcheck(args) => block_on(async {
             healthcheck::ask(args.admin)
                 .await
@@ -48,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn block_on(command: impl Future<Output = Result<(), RunError>>) -> Result<(), RunError> {
+fn block_on<T>(command: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(command)
 }

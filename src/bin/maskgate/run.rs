@@ -2,6 +2,7 @@
 
 use std::io;
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -14,7 +15,9 @@ use maskgate::config::Sources;
 use maskgate::config::Watch;
 use maskgate::control::Control;
 use maskgate::observe::events::EventLog;
+use maskgate::observe::journal::Journal;
 use maskgate::observe::request_log::LogSink;
+use maskgate::reload::Reloader;
 use maskgate::server::Parts;
 use maskgate::server::Server;
 use maskgate::server::StartError;
@@ -64,30 +67,74 @@ pub(crate) fn load(sources: Sources) -> Result<Loaded, RunError> {
     Ok(Loaded { watch, configuration })
 }
 
-/// Runs a gateway until SIGTERM or SIGINT; `announce` is called once it listens. There is a
-/// `control` where the upstream is the embedded backend.
+/// What a gateway is given beside its configuration.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// What windows and durations are measured by.
+    pub(crate) clock: Clock,
+    /// What tests may do, where the upstream is the embedded backend.
+    pub(crate) control: Option<Control>,
+    /// What a client does that is being tested.
+    pub(crate) journal: Option<Arc<Journal>>,
+}
+
+impl Surroundings {
+    /// Those of a gateway in front of any upstream.
+    pub(crate) fn plain() -> Self {
+        Self { clock: Clock::system(), control: None, journal: None }
+    }
+}
+
+/// Runs a gateway until SIGTERM or SIGINT; `announce` is called once it listens.
 pub(crate) async fn serve(
     loaded: Loaded,
-    clock: Clock,
-    control: Option<Control>,
+    surroundings: Surroundings,
     announce: impl FnOnce(&Server) -> io::Result<()>,
 ) -> Result<(), RunError> {
     let Loaded { watch, configuration } = loaded;
-    let events = EventLog::default();
-    events.apply(&configuration.policy.log);
-    events.install();
-    let (log, lines) = LogSink::new();
-    let written = write_lines(lines)?;
-    let parts = Parts { configuration, clock, log, events, digest_key: key()?, control };
-    let server = Server::bind(parts)?;
-    let (reloader, _request) = server.reloader(watch)?;
+    let gateway = Gateway::bind(configuration, surroundings)?;
+    let (reloader, _request) = gateway.server.reloader(watch)?;
     // Before anybody is told where it is, and could ask it to stop.
     let stop = stop_signal()?;
-    announce(&server)?;
-    server.run(Some(reloader), stop).await?;
-    // The last lines: written as soon as the last worker has let go of the log.
-    let _written = written.recv_timeout(LAST_LINES);
-    Ok(())
+    announce(&gateway.server)?;
+    gateway.run(Some(reloader), stop).await
+}
+
+/// A gateway whose sockets are bound, and who writes its request lines.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) server: Server,
+    written: Receiver<()>,
+}
+
+impl Gateway {
+    /// Binds the sockets; nothing is accepted yet.
+    pub(crate) fn bind(
+        configuration: Configuration,
+        surroundings: Surroundings,
+    ) -> Result<Self, RunError> {
+        let events = EventLog::default();
+        events.apply(&configuration.policy.log);
+        events.install();
+        let (log, lines) = LogSink::new();
+        let written = write_lines(lines)?;
+        let Surroundings { clock, control, journal } = surroundings;
+        let digest_key = key()?;
+        let parts = Parts { configuration, clock, log, events, digest_key, control, journal };
+        Ok(Self { server: Server::bind(parts)?, written })
+    }
+
+    /// Serves until `stop`, then drains and writes the last request lines.
+    pub(crate) async fn run(
+        self,
+        reloader: Option<Reloader>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
+        self.server.run(reloader, stop).await?;
+        // The last lines: written as soon as the last worker has let go of the log.
+        let _written = self.written.recv_timeout(LAST_LINES);
+        Ok(())
+    }
 }
 
 /// Writes request lines to standard error as they come, on a thread of its own; what it answers

@@ -85,6 +85,7 @@ impl Gateway {
                     events,
                     digest_key: [7; 16],
                     control: None,
+                    journal: None,
                 };
                 let server = Server::bind(parts).unwrap();
                 let (reloader, reload) = server.reloader(watch).unwrap();

@@ -1,0 +1,69 @@
+//! Signals that are not for this program but for the command that it runs.
+
+use std::fs::File;
+use std::io;
+
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::getpgrp;
+use rustix::process::kill_process;
+use rustix::termios::tcgetpgrp;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio::sync::mpsc;
+
+/// Signals that arrive; as long as this is there they do not end the program.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    arrived: mpsc::UnboundedReceiver<Signal>,
+}
+
+impl Signals {
+    /// Listens from now on. Needs a runtime.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let (send, arrived) = mpsc::unbounded_channel();
+        for (kind, number) in [
+            (SignalKind::terminate(), Signal::TERM),
+            (SignalKind::interrupt(), Signal::INT),
+            (SignalKind::quit(), Signal::QUIT),
+            (SignalKind::hangup(), Signal::HUP),
+            (SignalKind::user_defined1(), Signal::USR1),
+            (SignalKind::user_defined2(), Signal::USR2),
+        ] {
+            let (mut stream, send) = (signal(kind)?, send.clone());
+            tokio::spawn(async move {
+                while stream.recv().await.is_some() && send.send(number).is_ok() {}
+            });
+        }
+        Ok(Self { arrived })
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Signal {
+        match self.arrived.recv().await {
+            Some(signal) => signal,
+            // Those who listen are gone only with the runtime.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Sends a signal to a process, unless the terminal has done so already.
+pub(crate) fn pass_on(signal: Signal, process: Option<u32>) {
+    let of_keyboard = signal == Signal::INT || signal == Signal::QUIT;
+    if of_keyboard && is_in_foreground() {
+        return;
+    }
+    let process = process.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    if let Some(process) = process {
+        // A process that has just ended needs none.
+        let _ended = kill_process(process, signal);
+    }
+}
+
+/// Whether what is typed at a terminal reaches this program and the processes that it has
+/// started alike: then a second Ctrl-C would be one too many for many a test runner.
+fn is_in_foreground() -> bool {
+    let Ok(terminal) = File::open("/dev/tty") else { return false };
+    tcgetpgrp(&terminal).is_ok_and(|group| group == getpgrp())
+}
