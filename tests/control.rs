@@ -120,6 +120,45 @@ fn the_clock_ends_a_session_of_the_backend_too() {
 }
 
 #[test]
+fn a_seed_answers_with_the_tree_of_the_sids_that_it_made() {
+    let demo = Running::start(&["demo"]);
+    let seed = r#"{"Services": [{
+        "UniqueName": "shop", "DefaultTtl": 3600,
+        "PhoneNumbers": [{"PhoneNumber": "+14155550100"}],
+        "ShortCodes": [{"Sid": "SC00000000000000000000000000000001"}],
+        "Sessions": [{"Mode": "message-only", "Participants": [
+            {"Identifier": "+14155550101", "MessageInteractions": [{"Body": "hello"}]}
+        ]}]
+    }]}"#;
+    let seeded = json(&call(&demo.admin, "POST", "/backend/seed", seed));
+    let shop = &seeded["Services"][0];
+    assert_eq!(shop["ShortCodes"][0]["sid"], "SC00000000000000000000000000000001");
+    assert!(shop["PhoneNumbers"][0]["sid"].as_str().unwrap().starts_with("PN"));
+    let participant = &shop["Sessions"][0]["Participants"][0];
+    let path = format!(
+        "/v1/Services/{}/Sessions/{}/Participants/{}/MessageInteractions/{}",
+        shop["sid"].as_str().unwrap(),
+        shop["Sessions"][0]["sid"].as_str().unwrap(),
+        participant["sid"].as_str().unwrap(),
+        participant["MessageInteractions"][0]["sid"].as_str().unwrap()
+    );
+    assert_eq!(json(&call(&demo.public, "GET", &path, ""))["data"], "{\"body\":\"hello\"}");
+}
+
+#[test]
+fn the_same_request_after_a_500_is_a_retry() {
+    let arguments = ["backend", "--error-rate", "100%"];
+    let backend = Running::start(&arguments);
+    for name in ["one", "one", "two", "one"] {
+        let form = format!("UniqueName={name}");
+        assert_eq!(call(&backend.public, "POST", "/v1/Services", &form).0, 500);
+    }
+    let received = json(&call(&backend.admin, "GET", "/backend/received", ""));
+    assert_eq!((&received["requests"], &received["retries"]), (&4.into(), &2.into()));
+    assert_eq!(received["operations"]["CreateService"]["500"], 4);
+}
+
+#[test]
 fn what_was_received_is_counted_and_forgotten_by_a_reset() {
     let demo = Running::start(&["demo"]);
     call(&demo.public, "POST", "/v1/Services", "UniqueName=hush-15550001111");
