@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
 use http::Response;
+use http::header::EXPECT;
 use hyper::body::Incoming;
 
 use crate::admit::Admission;
@@ -21,9 +22,12 @@ use crate::forward::Caller;
 use crate::forward::Forwarder;
 use crate::forward::Outgoing;
 use crate::forward::X_REQUEST_ID;
+use crate::inspect::Expectation;
+use crate::inspect::discard;
 use crate::inspect::inspect;
 use crate::observe::Observer;
 use crate::observe::Record;
+use crate::observe::journal::Tap;
 use crate::policy::Policy;
 use crate::policy::PolicyHandle;
 use crate::reject::Rejection;
@@ -79,13 +83,17 @@ impl Gateway {
         let policy = self.shared.policy.snapshot(); // one policy for the whole request
         let request_id = request_id(request.headers());
         let mut record = self.observer.begin(policy.log, client.address, request_id);
+        let (head, body) = request.into_parts();
+        let expect = expectation(&head.headers);
+        let mut body = record.watch(&head, body);
+        let request = Request::from_parts(head, &mut body);
         match self.pass(&policy, request, client, &mut record).await {
             Ok((answer, permit)) => respond::forwarded(answer, permit, record),
             Err(rejection) => {
+                let rest = discard(expect, &mut body).await;
                 let (status, _) = respond::status_and_code(&rejection);
                 record.rejected(&rejection, status);
-                let request_id = record.request_id().clone();
-                respond::rejection(&rejection, record.class(), request_id)
+                respond::rejection(&rejection, record.class(), record.request_id(), rest)
             }
         }
     }
@@ -94,13 +102,12 @@ impl Gateway {
     async fn pass(
         &self,
         policy: &Policy,
-        request: Request<Incoming>,
+        request: Request<&mut Tap<Incoming>>,
         client: &Client,
         record: &mut Record,
     ) -> Result<(Response<AnswerBody>, Permit), Rejection> {
         let (head, body) = request.into_parts();
         record.keep_trace(&head.headers);
-        let mut body = record.watch(&head, body);
         let class = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
         record.classified(class);
         let admitted = self.shared.admission.admit(policy, &class, record.begun());
@@ -117,6 +124,11 @@ impl Gateway {
         record.answered(answer.status(), sent);
         Ok((answer, permit)) // the permit lives until the last byte
     }
+}
+
+/// Whether the client waits to be asked for its body.
+fn expectation(headers: &HeaderMap) -> Expectation {
+    if headers.contains_key(EXPECT) { Expectation::Continue } else { Expectation::None }
 }
 
 /// The client's own request id where it has a harmless form, else a new one.

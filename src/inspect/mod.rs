@@ -8,6 +8,7 @@
 //! waits for `100 Continue` is refused without one. Within a form the first violation counts.
 
 mod check;
+mod discard;
 mod form;
 mod format;
 mod framing;
@@ -25,6 +26,9 @@ use bytes::Bytes;
 use http::request::Parts;
 use http_body::Body;
 
+pub use discard::Expectation;
+pub use discard::Rest;
+pub use discard::discard;
 pub use violation::Violation;
 
 use crate::classify::RequestClass;

@@ -22,6 +22,7 @@ use crate::classify::Unroutable;
 use crate::forward::AnswerBody;
 use crate::forward::UpstreamError;
 use crate::forward::X_REQUEST_ID;
+use crate::inspect::Rest;
 use crate::inspect::Violation;
 use crate::observe::Record;
 use crate::policy::limit::OversizeStatus;
@@ -80,11 +81,13 @@ pub fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
     }
 }
 
-/// The answer to a request that was not forwarded. `class` is known where it got as far.
+/// The answer to a request that was not forwarded. `class` is known where it got as far; `rest`
+/// tells whether the connection can serve on.
 pub fn rejection(
     rejection: &Rejection,
     class: Option<&RequestClass>,
-    request_id: HeaderValue,
+    request_id: &HeaderValue,
+    rest: Rest,
 ) -> Response<ReplyBody> {
     let (status, code) = status_and_code(rejection);
     let body = envelope(status, code, &message(rejection, class));
@@ -94,7 +97,10 @@ pub fn rejection(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let decision = HeaderValue::from_static(rejection.decision().label());
     headers.insert(X_MASKGATE_DECISION, decision);
-    headers.insert(X_REQUEST_ID, request_id);
+    headers.insert(X_REQUEST_ID, request_id.clone());
+    if rest == Rest::Unread || frames_badly(rejection) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     match rejection {
         Rejection::Unroutable(Unroutable::MethodNotAllowed(allowed)) => {
             headers
@@ -108,9 +114,6 @@ pub fn rejection(
             if let Denial::Rate(denial) = denial {
                 rate_limit::insert(headers, &denial.limit, denial.standing.as_ref());
             }
-        }
-        Rejection::Invalid(violation) if leaves_the_body_unread(violation) => {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Rejection::Unroutable(_) | Rejection::Invalid(_) | Rejection::Upstream(_) => {}
     }
@@ -132,15 +135,18 @@ pub fn forwarded(
     Response::from_parts(parts, ReplyBody::streamed(body, permit, record))
 }
 
-/// Where the rest of a body may still be under way, the connection ends with the answer: no
-/// byte of it may be read as a request.
-const fn leaves_the_body_unread(violation: &Violation) -> bool {
-    match violation {
-        Violation::TooLarge { .. }
-        | Violation::Framing(_)
-        | Violation::Unreadable(_)
-        | Violation::TooSlow => true,
-        Violation::Field { .. } | Violation::Form { .. } | Violation::Format(_) => false,
+/// Whether nobody can tell where the body ends, or it never ended: the connection is of no use
+/// any more.
+const fn frames_badly(rejection: &Rejection) -> bool {
+    match rejection {
+        Rejection::Invalid(violation) => match violation {
+            Violation::TooLarge { .. }
+            | Violation::Framing(_)
+            | Violation::Unreadable(_)
+            | Violation::TooSlow => true,
+            Violation::Field { .. } | Violation::Form { .. } | Violation::Format(_) => false,
+        },
+        Rejection::Unroutable(_) | Rejection::Denied(_) | Rejection::Upstream(_) => false,
     }
 }
 

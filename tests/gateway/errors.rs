@@ -7,6 +7,9 @@ use crate::support::Request;
 use crate::support::Upstream;
 use crate::support::client;
 use crate::support::service_path;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 /// What a refusal has to look like.
 struct Expected {
@@ -199,4 +202,64 @@ async fn a_rejected_expectation_is_answered_without_asking_for_the_body() {
     assert!(answer.starts_with("HTTP/1.1 100"), "{answer}");
     assert!(answer.contains("HTTP/1.1 200"), "{answer}");
     assert!(!upstream.last().headers.contains_key("expect"));
+}
+
+/// A body that came in a packet of its own was left unread, and hyper closed the connection
+/// behind an answer that did not say so: a client's next request failed.
+#[tokio::test]
+async fn a_connection_serves_on_after_a_refusal_whose_body_comes_later() {
+    let upstream = Upstream::start();
+    let gateway =
+        Gateway::with("limits: { rate: { requests_per_second: 1 } }", &upstream).await;
+    let auth = client::basic(crate::support::ACCOUNT, "x");
+    gateway.admitted(&Request::post("/v1/Services", "A=1"), 5).await;
+    for (path, content_type, status) in [
+        ("/v1/Services", "application/x-www-form-urlencoded", "429"),
+        ("/nothing", "application/x-www-form-urlencoded", "404"),
+        ("/v1/Services/KS0000000000000000000000000000000a", "application/json", "415"),
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nauthorization: {auth}\r\n\
+             content-type: {content_type}\r\ncontent-length: 20\r\n\r\n"
+        );
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+        for _ in 0..3 {
+            stream.write_all(head.as_bytes()).await.unwrap();
+            // A round trip elsewhere: the head has been seen by then.
+            gateway.send(&Request::get("/elsewhere")).await;
+            stream.write_all(b"UniqueName=abcdefghi").await.unwrap();
+            let answer = read_answer(&mut stream).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+            assert!(!answer.contains("connection: close"), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_body_too_long_to_be_read_ends_the_connection_and_the_answer_says_so() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let head =
+        "POST /nothing HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\nGET / HTTP/1.1";
+    let answer = client::raw(gateway.address, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "the body is read as no request");
+}
+
+/// One answer with a length.
+async fn read_answer(stream: &mut TcpStream) -> String {
+    let mut answer = String::new();
+    loop {
+        if let Some((head, body)) = answer.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.unwrap().parse().unwrap() {
+                return answer;
+            }
+        }
+        let mut piece = [0; 4096];
+        let length = stream.read(&mut piece).await.unwrap();
+        assert!(length > 0, "closed behind {answer:?}");
+        answer.push_str(&String::from_utf8_lossy(&piece[..length]));
+    }
 }
