@@ -67,8 +67,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client at this address.
+    /// The client at this address; an IPv4 one that came by an IPv6 socket is written as IPv4.
     pub fn new(address: IpAddr) -> Self {
+        let address = address.to_canonical();
         Self { address, caller: Caller::new(address) }
     }
 }

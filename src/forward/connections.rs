@@ -19,6 +19,7 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::task;
@@ -34,6 +35,8 @@ use crate::policy::upstream::Upstream;
 use crate::time::Clock;
 use crate::time::Tick;
 
+/// How long an origin that could not be reached is asked last.
+const UNREACHABLE_TIME: Duration = Duration::from_secs(1);
 /// The most unused connections that one worker keeps.
 const MAX_IDLE: usize = 256;
 /// How long a connection may take, after its answer was read, to be ready for the next request.
@@ -75,13 +78,31 @@ impl Counters {
 pub(super) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     origin: Origin,
+    /// What the origin was verified by; none for plain HTTP.
+    tls: Option<Arc<ClientConfig>>,
     read: Rc<Cell<u64>>,
+    was_used: bool,
 }
 
 impl Connection {
     /// Bytes read from the upstream since the connection was opened.
     pub(super) fn bytes_read(&self) -> u64 {
         self.read.get()
+    }
+
+    /// Whether an answer has been read from it before.
+    pub(super) const fn was_used(&self) -> bool {
+        self.was_used
+    }
+
+    /// Whether it leads to `origin`, verified by what is in force now.
+    fn leads_to(&self, origin: &Origin, upstream: &Upstream) -> bool {
+        let same_tls = match (&self.tls, tls_of(origin, upstream)) {
+            (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same_tls && self.origin == *origin
     }
 
     /// Sends a request. An error holds the request where nothing of it was written.
@@ -104,28 +125,108 @@ struct Idle {
 /// The unused connections, the most recently used last.
 pub(super) struct Connections {
     idle: RefCell<Vec<Idle>>,
+    /// Origins that could not be reached lately, and when.
+    unreachable: RefCell<Vec<(Origin, Tick)>>,
     clock: Clock,
     counters: Arc<Counters>,
 }
 
 impl Connections {
     pub(super) const fn new(clock: Clock, counters: Arc<Counters>) -> Self {
-        Self { idle: RefCell::new(Vec::new()), clock, counters }
+        let unreachable = RefCell::new(Vec::new());
+        Self { idle: RefCell::new(Vec::new()), unreachable, clock, counters }
     }
 
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }
 
+    /// A connection to the origin whose turn it is, or else to the next that can be reached:
+    /// nothing has been written to those before. An unused one is preferred to a new one.
+    pub(super) async fn any<'u>(
+        &self,
+        upstream: &'u Upstream,
+        turn: usize,
+    ) -> Result<(Connection, &'u Origin), UpstreamError> {
+        let first = self.candidates(upstream, turn).next();
+        match first.and_then(|origin| Some((self.reuse(origin, upstream)?, origin))) {
+            Some(reused) => Ok(reused),
+            None => self.find(upstream, turn, |origin| self.reuse(origin, upstream)).await,
+        }
+    }
+
+    /// The same, but a new one in any case.
+    pub(super) async fn fresh<'u>(
+        &self,
+        upstream: &'u Upstream,
+        turn: usize,
+    ) -> Result<(Connection, &'u Origin), UpstreamError> {
+        self.find(upstream, turn, |_| None).await
+    }
+
+    async fn find<'u>(
+        &self,
+        upstream: &'u Upstream,
+        turn: usize,
+        unused: impl Fn(&Origin) -> Option<Connection>,
+    ) -> Result<(Connection, &'u Origin), UpstreamError> {
+        let candidates: Vec<_> = self.candidates(upstream, turn).collect();
+        let mut failure = UpstreamError::Connect(io::Error::other("there is no origin"));
+        for (nth, origin) in candidates.into_iter().enumerate() {
+            if nth > 0 {
+                self.counters.count_retry();
+            }
+            if let Some(connection) = unused(origin) {
+                return Ok((connection, origin));
+            }
+            match self.open(origin, upstream).await {
+                Ok(connection) => return Ok((connection, origin)),
+                Err(error) => failure = error,
+            }
+            self.note_unreachable(origin);
+        }
+        Err(failure)
+    }
+
+    /// Every origin, in turn; those that could not be reached lately come last.
+    fn candidates<'u>(
+        &self,
+        upstream: &'u Upstream,
+        turn: usize,
+    ) -> impl Iterator<Item = &'u Origin> + use<'_, 'u> {
+        let origins = || upstream.origins.from_turn(turn);
+        let reachable = origins().filter(|origin| !self.is_unreachable(origin));
+        reachable.chain(origins().filter(|origin| self.is_unreachable(origin)))
+    }
+
+    fn is_unreachable(&self, origin: &Origin) -> bool {
+        let unreachable = self.unreachable.borrow();
+        if unreachable.is_empty() {
+            return false; // as nearly always: the clock need not be asked
+        }
+        let now = self.clock.now();
+        let recent = |since: &Tick| now.since(*since) < UNREACHABLE_TIME;
+        unreachable.iter().any(|(each, since)| each == origin && recent(since))
+    }
+
+    fn note_unreachable(&self, origin: &Origin) {
+        let now = self.clock.now();
+        let mut unreachable = self.unreachable.borrow_mut();
+        unreachable
+            .retain(|(each, since)| each != origin && now.since(*since) < UNREACHABLE_TIME);
+        unreachable.push((origin.clone(), now));
+    }
+
     /// The most recently used connection to `origin` that is still good.
-    pub(super) fn reuse(&self, origin: &Origin, idle: Duration) -> Option<Connection> {
+    fn reuse(&self, origin: &Origin, upstream: &Upstream) -> Option<Connection> {
         let now = self.clock.now();
         let mut connections = self.idle.borrow_mut();
-        while let Some(index) = connections.iter().rposition(|i| i.connection.origin == *origin)
+        while let Some(index) =
+            connections.iter().rposition(|i| i.connection.leads_to(origin, upstream))
         {
             let candidate = connections.remove(index);
             self.counters.idle.fetch_sub(1, Ordering::Relaxed);
-            if candidate.is_good(now, idle) {
+            if candidate.is_good(now, upstream.timeouts.idle) {
                 return Some(candidate.connection);
             }
         }
@@ -149,7 +250,8 @@ impl Connections {
         }
     }
 
-    fn keep(&self, connection: Connection, limit: Option<Duration>) {
+    fn keep(&self, mut connection: Connection, limit: Option<Duration>) {
+        connection.was_used = true;
         let mut connections = self.idle.borrow_mut();
         if connections.len() < MAX_IDLE {
             connections.push(Idle { connection, since: self.clock.now(), limit });
@@ -168,7 +270,7 @@ impl Connections {
     }
 
     /// Opens a connection within the connect timeout, TLS handshake included.
-    pub(super) async fn open(
+    async fn open(
         &self,
         origin: &Origin,
         upstream: &Upstream,
@@ -188,7 +290,8 @@ impl Connections {
         // Its errors reach whoever waits for an answer; nobody else has to know.
         task::spawn_local(async move { drop(connection.await) });
         self.counters.opened.fetch_add(1, Ordering::Relaxed);
-        Ok(Connection { sender, origin: origin.clone(), read })
+        let tls = tls_of(origin, upstream).cloned();
+        Ok(Connection { sender, origin: origin.clone(), tls, read, was_used: false })
     }
 }
 
@@ -196,6 +299,14 @@ impl Idle {
     fn is_good(&self, now: Tick, idle: Duration) -> bool {
         let limit = self.limit.map_or(idle, |limit| limit.min(idle));
         !self.connection.sender.is_closed() && now.since(self.since) < limit
+    }
+}
+
+/// What an `https` origin is verified by.
+fn tls_of<'u>(origin: &Origin, upstream: &'u Upstream) -> Option<&'u Arc<ClientConfig>> {
+    match origin.scheme {
+        Scheme::Http => None,
+        Scheme::Https => upstream.tls.as_ref(),
     }
 }
 

@@ -25,6 +25,7 @@ const FORWARDED: HeaderName = header::FORWARDED;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -84,13 +85,17 @@ pub(super) fn upstream_request(outgoing: Outgoing<'_>) -> Request<Full<Bytes>> {
     if was_chunked {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
+    // Nobody is trusted to say where a request comes from: what a client says is replaced, and
+    // what this gateway does not say is taken away.
+    for name in told_by_a_proxy(&headers) {
+        headers.remove(name);
+    }
     headers.insert(FORWARDED, caller.forwarded.clone());
     headers.insert(X_FORWARDED_FOR, caller.forwarded_for.clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-    match headers.get(header::HOST).cloned() {
-        Some(host) => headers.insert(X_FORWARDED_HOST, host),
-        None => headers.remove(X_FORWARDED_HOST),
-    };
+    if let Some(host) = headers.get(header::HOST).cloned() {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
     headers.insert(X_REQUEST_ID, request_id);
 
     let mut request = Request::new(Full::new(body));
@@ -145,6 +150,13 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     for name in &HOP_BY_HOP {
         headers.remove(name);
     }
+}
+
+/// The fields by which proxies tell each other of a client.
+fn told_by_a_proxy(headers: &HeaderMap) -> Vec<HeaderName> {
+    let told =
+        |name: &&HeaderName| name.as_str().starts_with("x-forwarded-") || **name == X_REAL_IP;
+    headers.keys().filter(told).cloned().collect()
 }
 
 /// The fields that `Connection` names, without those that it may not take away.

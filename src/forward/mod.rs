@@ -1,7 +1,7 @@
 //! What does the upstream say? Admitted requests go out on the worker's own connections.
 //!
 //! **Invariant:** a request is sent a second time only when the upstream cannot have acted on
-//! the first: it was never written, or it is a GET on a connection that had been used before and
+//! the first: it was never written, or it is a GET or HEAD on a connection that had been used before and
 //! that closed without a byte of an answer. So a POST is never seen twice.
 
 mod answer;
@@ -30,7 +30,6 @@ pub use connections::Counters;
 pub use head::Caller;
 pub(crate) use head::X_REQUEST_ID;
 
-use crate::policy::upstream::Origin;
 use crate::policy::upstream::Upstream;
 use crate::time::Clock;
 use connections::Connection;
@@ -93,18 +92,19 @@ impl Forwarder {
     ) -> Result<Response<AnswerBody>, UpstreamError> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        let origin = upstream.origins.in_turn(turn);
         let mut request = head::upstream_request(outgoing);
+        let (connection, origin) = self.connections.any(upstream, turn).await?;
         head::set_host(request.headers_mut(), upstream, origin);
-        if let Some(connection) = self.connections.reuse(origin, upstream.timeouts.idle) {
-            let spare = head::copy_of_safe(&request);
-            match self.exchange(connection, request, upstream).await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => request = failure.request_to_repeat(spare)?,
-            }
-            self.connections.counters().count_retry();
-        }
-        let (connection, origin) = self.connect(upstream, turn).await?;
+        let was_used = connection.was_used();
+        let spare = if was_used { head::copy_of_safe(&request) } else { None };
+        let failure = match self.exchange(connection, request, upstream).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) if was_used => failure,
+            Err(failure) => return Err(failure.error),
+        };
+        let mut request = failure.request_to_repeat(spare)?;
+        self.connections.counters().count_retry();
+        let (connection, origin) = self.connections.fresh(upstream, turn).await?;
         head::set_host(request.headers_mut(), upstream, origin);
         let answer = self.exchange(connection, request, upstream).await;
         answer.map_err(|failure| failure.error)
@@ -113,26 +113,6 @@ impl Forwarder {
     /// Closes connections that have been unused for longer than `idle`.
     pub fn close_idle(&self, idle: Duration) {
         self.connections.close_idle(idle);
-    }
-
-    /// A new connection to the origin whose turn it is, or else to the next one: nothing was
-    /// written to the first.
-    async fn connect<'u>(
-        &self,
-        upstream: &'u Upstream,
-        turn: usize,
-    ) -> Result<(Connection, &'u Origin), UpstreamError> {
-        let first = upstream.origins.in_turn(turn);
-        let error = match self.connections.open(first, upstream).await {
-            Ok(connection) => return Ok((connection, first)),
-            Err(error) => error,
-        };
-        let second = upstream.origins.in_turn(turn.wrapping_add(1));
-        if second == first {
-            return Err(error);
-        }
-        self.connections.counters().count_retry();
-        Ok((self.connections.open(second, upstream).await?, second))
     }
 
     async fn exchange(

@@ -56,6 +56,12 @@ impl Origins {
         index.checked_sub(1).and_then(|index| self.rest.get(index)).unwrap_or(&self.first)
     }
 
+    /// Every server once, beginning with the one whose turn it is.
+    pub fn from_turn(&self, turn: usize) -> impl Iterator<Item = &Origin> {
+        let count = self.rest.len().saturating_add(1);
+        (0..count).map(move |step| self.in_turn(turn.wrapping_add(step)))
+    }
+
     /// The servers, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Origin> {
         std::iter::once(&self.first).chain(&self.rest)
@@ -171,6 +177,8 @@ mod tests {
         let origins = Origins::from_vec(vec![origin("a", 1), origin("b", 2)]).unwrap();
         let hosts: Vec<_> = (0..5).map(|turn| origins.in_turn(turn).host.as_str()).collect();
         assert_eq!(hosts, ["a", "b", "a", "b", "a"]);
+        let all: Vec<_> = origins.from_turn(1).map(|origin| origin.host.as_str()).collect();
+        assert_eq!(all, ["b", "a"]);
         assert!(Origins::from_vec(Vec::new()).is_none());
     }
 

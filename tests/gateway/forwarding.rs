@@ -45,6 +45,8 @@ async fn the_upstream_is_told_who_asked_and_a_client_cannot_tell_it_otherwise() 
         .with("forwarded", "for=6.6.6.6")
         .with("x-forwarded-host", "evil")
         .with("x-forwarded-proto", "https")
+        .with("x-forwarded-port", "443")
+        .with("x-real-ip", "6.6.6.6")
         .with("x-http-method-override", "DELETE")
         .with("x-original-url", "/other")
         .with("connection", "x-custom, authorization")
@@ -61,7 +63,15 @@ async fn the_upstream_is_told_who_asked_and_a_client_cannot_tell_it_otherwise() 
     assert_eq!(all("x-forwarded-proto"), ["http"]);
     assert_eq!(all("x-forwarded-host"), [gateway.address.to_string()]);
     assert_eq!(all("authorization").len(), 1);
-    for gone in ["x-http-method-override", "x-original-url", "x-custom", "te", "connection"] {
+    for gone in [
+        "x-forwarded-port",
+        "x-real-ip",
+        "x-http-method-override",
+        "x-original-url",
+        "x-custom",
+        "te",
+        "connection",
+    ] {
         assert!(all(gone).is_empty(), "{gone}");
     }
 }
@@ -78,7 +88,8 @@ async fn a_request_id_is_kept_or_made_and_is_the_same_on_both_sides() {
     assert_eq!(gateway.send(&own).await.header("x-request-id"), Some("mine-1"));
     assert_eq!(upstream.last().headers["x-request-id"], "mine-1");
     let odd = Request::get("/v1/Services").with("x-request-id", "a b\"c");
-    assert_ne!(gateway.send(&odd).await.header("x-request-id"), Some("a b\"c"));
+    let reply = gateway.send(&odd).await;
+    assert_eq!(reply.header("x-request-id").map(str::len), Some(32), "another one is made");
 }
 
 #[tokio::test]
@@ -86,13 +97,15 @@ async fn the_host_is_preserved_replaced_or_named_as_configured() {
     let upstream = Upstream::start();
     let url = upstream.url();
     for (host, expected) in [
-        ("upstream", upstream.address.to_string()),
-        ("proxy.example.com", "proxy.example.com".to_owned()),
+        ("preserve", None),
+        ("upstream", Some(upstream.address.to_string())),
+        ("proxy.example.com", Some("proxy.example.com".to_owned())),
     ] {
         let gateway =
             Gateway::toward(&format!("url: {url}, host: {host}"), "", Clock::manual()).await;
         gateway.send(&Request::get("/v1/Services")).await;
         let received = upstream.last();
+        let expected = expected.unwrap_or_else(|| gateway.address.to_string());
         assert_eq!(received.headers["host"], expected);
         assert_eq!(received.headers["x-forwarded-host"], gateway.address.to_string());
     }

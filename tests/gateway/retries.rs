@@ -77,19 +77,31 @@ async fn an_answer_that_stalls_is_cut_off() {
     assert!((gateway.metric(series).await - 1.0).abs() < f64::EPSILON);
 }
 
+/// An address that nobody listens on.
+fn dead() -> std::net::SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 #[tokio::test]
-async fn a_second_origin_is_asked_when_the_first_cannot_be_reached() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let dead = listener.local_addr().unwrap();
-    drop(listener);
+async fn the_next_origin_that_can_be_reached_is_asked_over_connections_that_are_kept() {
     let upstream = Upstream::start();
-    let both = format!("url: ['http://{dead}', '{}'], host: upstream", upstream.url());
-    let gateway = Gateway::toward(&both, "", Clock::manual()).await;
-    for _ in 0..4 {
-        assert_eq!(gateway.send(&Request::post("/v1/Services", "A=1")).await.status, 200);
+    let three = format!(
+        "url: ['http://{}', 'http://{}', '{}'], host: upstream",
+        dead(),
+        dead(),
+        upstream.url()
+    );
+    let gateway = Gateway::toward(&three, "", Clock::manual()).await;
+    let mut connection = Connection::open(gateway.address).await;
+    for _ in 0..30 {
+        assert_eq!(connection.send(&Request::post("/v1/Services", "A=1")).await.status, 200);
         assert_eq!(upstream.last().headers["host"], upstream.address.to_string());
     }
-    assert_eq!(upstream.count(), 4);
+    assert_eq!(upstream.count(), 30);
+    let opened = gateway.metric("maskgate_upstream_connections_opened_total").await;
+    assert!((opened - 1.0).abs() < f64::EPSILON, "{opened} opened");
+    let retries = gateway.metric(RETRIES).await;
+    assert!(retries <= 2.0, "what cannot be reached is asked last for a while: {retries}");
 }
 
 #[tokio::test]

@@ -94,6 +94,31 @@ async fn an_upstream_with_a_certificate_of_the_given_authority_is_trusted() {
     fs::remove_file(ca).unwrap();
 }
 
+/// A connection that was verified by the old authority went on being used.
+#[tokio::test]
+async fn a_reload_that_changes_the_authority_changes_whom_the_next_request_trusts() {
+    let upstream = TlsUpstream::start();
+    let ca = write_authority(&upstream);
+    let url = format!("upstream: {{ url: 'https://localhost:{}'", upstream.port);
+    let gateway =
+        Gateway::toward(&format!("url: '{}'", "http://127.0.0.1:1"), "", Clock::manual()).await;
+    let file = |tls: &str| {
+        let listen = gateway.head().lines().filter(|line| !line.starts_with("upstream:"));
+        let listen: Vec<_> = listen.collect();
+        format!("{}\n{url}{tls} }}\n", listen.join("\n"))
+    };
+    gateway.rewrite(&file(&format!(", tls: {{ ca: {ca} }}")));
+    gateway.reload_as_it_is().await;
+    let mut connection = crate::support::client::Connection::open(gateway.address).await;
+    for _ in 0..2 {
+        assert_eq!(connection.send(&Request::post("/v1/Services", "A=1")).await.status, 200);
+    }
+    gateway.rewrite(&file(""));
+    gateway.reload_as_it_is().await;
+    assert_eq!(connection.send(&Request::post("/v1/Services", "A=1")).await.status, 502);
+    fs::remove_file(ca).unwrap();
+}
+
 #[tokio::test]
 async fn an_upstream_of_an_unknown_authority_or_another_name_is_502() {
     let upstream = TlsUpstream::start();

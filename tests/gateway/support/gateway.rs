@@ -118,6 +118,11 @@ impl Gateway {
     /// Replaces what was added to the configuration, and reloads.
     pub(crate) async fn reload(&self, yaml: &str) -> ReloadResult {
         self.rewrite(&format!("{}{yaml}", self.head));
+        self.reload_as_it_is().await
+    }
+
+    /// Reloads whatever the file says.
+    pub(crate) async fn reload_as_it_is(&self) -> ReloadResult {
         self.reload.reload().await.unwrap()
     }
 
