@@ -125,7 +125,7 @@ mod tests {
                 shared: Arc::new(shared),
                 metrics: Arc::clone(&metrics),
                 upstream_counters: Arc::default(),
-                log: Arc::new(LogSink::new().0),
+                log: LogSink::new().0,
                 journal: None,
                 drain: draining,
                 drain_time: Duration::ZERO,

@@ -37,7 +37,7 @@ impl Rejection {
     }
 
     /// Which limit was broken; none where the upstream failed.
-    pub const fn refusal(&self) -> Option<Refusal> {
+    pub fn refusal(&self) -> Option<Refusal> {
         Some(match self {
             Self::Unroutable(unroutable) => match unroutable {
                 Unroutable::UnknownPath | Unroutable::SecondSpelling(_) => Refusal::Path,
@@ -46,12 +46,7 @@ impl Rejection {
                 | Unroutable::MalformedCredentials
                 | Unroutable::SeveralCredentials => Refusal::Credentials,
             },
-            Self::Denied(denial) => match denial {
-                Denial::Rate(_) => Refusal::Rate,
-                Denial::InFlight { of: InFlightOf::Total, .. } => Refusal::InFlight,
-                Denial::InFlight { of: InFlightOf::Service, .. } => Refusal::ServiceInFlight,
-                Denial::TooManyKeys { .. } => Refusal::Keys,
-            },
+            Self::Denied(denial) => Refusal::from(denial),
             Self::Invalid(violation) => Refusal::Body(violation.kind()),
             Self::Upstream(_) => return None,
         })
@@ -162,6 +157,17 @@ impl Refusal {
             Self::ServiceInFlight => "service_in_flight",
             Self::Keys => "keys",
             Self::Body(kind) => kind.label(),
+        }
+    }
+}
+
+impl From<&Denial> for Refusal {
+    fn from(denial: &Denial) -> Self {
+        match denial {
+            Denial::Rate(_) => Self::Rate,
+            Denial::InFlight { of: InFlightOf::Total, .. } => Self::InFlight,
+            Denial::InFlight { of: InFlightOf::Service, .. } => Self::ServiceInFlight,
+            Denial::TooManyKeys { .. } => Self::Keys,
         }
     }
 }

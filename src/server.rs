@@ -44,7 +44,7 @@ pub struct Parts {
     /// What windows and durations are measured by.
     pub clock: Clock,
     /// Where request lines go.
-    pub log: LogSink,
+    pub log: Arc<LogSink>,
     /// The log of events, for reloads to change.
     pub events: EventLog,
     /// 16 random bytes.

@@ -33,12 +33,12 @@ pub struct State {
 
 impl State {
     /// The state of a server that is not ready yet.
-    pub fn new(shared: Shared, metrics: Metrics, log: LogSink, events: EventLog) -> Self {
+    pub fn new(shared: Shared, metrics: Metrics, log: Arc<LogSink>, events: EventLog) -> Self {
         Self {
             shared: Arc::new(shared),
             metrics: Arc::new(metrics),
             upstream_counters: Arc::default(),
-            log: Arc::new(log),
+            log,
             events,
             last_sweep: LastSweep::default(),
             ready: AtomicBool::new(false),

@@ -37,20 +37,21 @@ fn file(name: &str, yaml: &str) -> PathBuf {
 /// A running gateway; killed if the test has not ended it.
 struct Running {
     child: Child,
+    public: String,
     admin: String,
 }
 
 impl Running {
     fn start(arguments: &[&str]) -> Self {
-        let admin = free_address();
+        let (public, admin) = (free_address(), free_address());
         let child = Command::new(BINARY)
             .args(arguments)
-            .args(["--listen", "127.0.0.1:0", "--admin", &admin])
+            .args(["--listen", &public, "--admin", &admin])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut running = Self { child, admin };
+        let mut running = Self { child, public, admin };
         while !maskgate(&["healthcheck", "--admin", &running.admin]).status.success() {
             assert_eq!(running.child.try_wait().unwrap(), None, "it has not ended");
         }
@@ -207,4 +208,29 @@ fn a_variable_wins_over_the_file_and_a_flag_over_both() {
     assert!(printed.contains("--listen"), "{printed}");
     assert!(!printed.contains(":2:"), "the file's own value is not in force: {printed}");
     fs::remove_file(path).unwrap();
+}
+
+/// Events were written by whoever they happened to, so a reader that stalled stopped accepting,
+/// the admin listener and the stop itself.
+#[test]
+fn whoever_does_not_read_the_log_holds_up_nobody() {
+    let mut running = Running::start(&["run", "--upstream", "http://127.0.0.1:1"]);
+    let one = "GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n";
+    let last = "GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let mut stream = TcpStream::connect(&running.public).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    let writing = std::thread::spawn(move || {
+        writer.write_all(format!("{}{last}", one.repeat(2000)).as_bytes()).unwrap();
+    });
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    writing.join().unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 404").count(), 2001);
+    // 400 kB of lines are more than a pipe holds.
+    running.signal("HUP");
+    while running.metric("maskgate_config_generation") != "2" {}
+    running.signal("TERM");
+    // It waits for the last lines no longer than a second.
+    let status = (0..10_000_000).find_map(|_| running.child.try_wait().unwrap());
+    assert_eq!(status.unwrap().code(), Some(0));
 }

@@ -1,8 +1,11 @@
-//! Events of the process itself: starts, reloads, failures. Written by `tracing`, to standard
-//! error, in the form and from the level that the policy in force asks for.
+//! Events of the process itself: starts, reloads, failures. Written by `tracing`, in the form and
+//! from the level that the policy in force asks for, on the same way as request lines: whoever
+//! does not read the log holds up nobody.
 
 use std::io;
+use std::io::Write;
 use std::sync::Arc;
+use std::sync::Weak;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering;
 
@@ -17,6 +20,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::observe::request_log::LogSink;
 use crate::policy::log::LogFormat;
 use crate::policy::log::LogLevel;
 use crate::policy::log::LogPolicy;
@@ -50,13 +54,16 @@ impl EventLog {
         self.0.format.store(u8::from(log.format == LogFormat::Text), Ordering::Relaxed);
     }
 
-    /// Makes this the process's log of events. A second call in one process changes nothing.
-    pub fn install(&self) {
+    /// Makes this the process's log of events, which go to `sink` as long as somebody else holds
+    /// it, and to standard error from then on. A second call in one process changes nothing.
+    pub fn install(&self, sink: &Arc<LogSink>) {
+        let sink = Arc::downgrade(sink);
+        let writer = move || EventWriter(Weak::clone(&sink));
         let json = fmt::layer().json().flatten_event(true).with_current_span(false);
         let text = fmt::layer().with_ansi(false);
         let installed = tracing_subscriber::registry()
-            .with(json.with_writer(io::stderr).with_filter(self.filter(LogFormat::Json)))
-            .with(text.with_writer(io::stderr).with_filter(self.filter(LogFormat::Text)))
+            .with(json.with_writer(writer.clone()).with_filter(self.filter(LogFormat::Json)))
+            .with(text.with_writer(writer).with_filter(self.filter(LogFormat::Text)))
             .try_init();
         drop(installed);
     }
@@ -78,5 +85,23 @@ impl EventLog {
             let level = LEVELS.get(level).map_or(LevelFilter::INFO, |(_, filter)| *filter);
             is_text == (format == LogFormat::Text) && *event.level() <= level
         })
+    }
+}
+
+/// Writes one event at a time, as the subscriber hands it over.
+struct EventWriter(Weak<LogSink>);
+
+impl Write for EventWriter {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        match self.0.upgrade() {
+            Some(sink) => sink.send(String::from_utf8_lossy(event).into_owned()),
+            // The server has ended, and with it whoever wrote for it.
+            None => io::stderr().write_all(event)?,
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -89,6 +89,8 @@ struct Outcome {
     status: Option<StatusCode>,
     refusal: Option<Refusal>,
     fault: Option<UpstreamFault>,
+    /// The limit on trial that would have refused.
+    on_trial: Option<Refusal>,
     /// The rate that refused, or would have.
     rate: Option<RateOutcome>,
 }
@@ -98,7 +100,6 @@ struct RateOutcome {
     allowed: u32,
     retry_after: Duration,
     set_by: SetBy,
-    shadow: bool,
 }
 
 impl Observer {
@@ -118,6 +119,7 @@ impl Observer {
                 status: None,
                 refusal: None,
                 fault: None,
+                on_trial: None,
                 rate: None,
             },
             seen: None,
@@ -168,7 +170,8 @@ impl Record {
             seen.limit = Some(permit.limit);
         }
         let Some(denial) = &permit.would_deny else { return };
-        self.outcome.rate = rate_outcome(denial, true);
+        self.outcome.on_trial = Some(Refusal::from(denial));
+        self.outcome.rate = rate_outcome(denial);
         if let Some(class) = self.class {
             self.observer.metrics.count_shadow_refusal(class.endpoint);
         }
@@ -196,7 +199,7 @@ impl Record {
         self.outcome.refusal = rejection.refusal();
         match rejection {
             Rejection::Denied(denial) => {
-                self.outcome.rate = rate_outcome(denial, false);
+                self.outcome.rate = rate_outcome(denial);
                 if let Some(seen) = &mut self.seen {
                     seen.limit = denial.limit();
                     seen.retry_after = Some(denial.seconds_to_wait());
@@ -215,7 +218,7 @@ impl Record {
         match self.log.access {
             AccessLog::All => true,
             AccessLog::Refused => {
-                self.outcome.decision != Decision::Forwarded || self.outcome.rate.is_some()
+                self.outcome.decision != Decision::Forwarded || self.outcome.on_trial.is_some()
             }
             AccessLog::Off => false,
         }
@@ -239,14 +242,13 @@ impl Record {
         );
         push(&mut fields, "service", service.as_deref().map(Field::Word));
         push(&mut fields, "account", account.as_deref().map(Field::Word));
-        let refusal = self.outcome.refusal.map(|refusal| Field::Word(refusal.label()));
-        push(&mut fields, "limit", refusal);
+        let refusal = self.outcome.refusal.or(self.outcome.on_trial);
+        push(&mut fields, "limit", refusal.map(|refusal| Field::Word(refusal.label())));
+        push(&mut fields, "mode", self.outcome.on_trial.map(|_| Field::Word("shadow")));
         push(&mut fields, "fault", self.outcome.fault.map(|fault| Field::Word(fault.label())));
         if let Some(rate) = &self.outcome.rate {
             fields.push(("allowed", Field::Number(rate.allowed.into())));
             fields.push(("retry_after_ms", Field::Number(millis(rate.retry_after))));
-            let shadow = rate.shadow.then_some(Field::Word("shadow"));
-            push(&mut fields, "mode", shadow);
         }
         push(&mut fields, "set_by", set_by.as_deref().map(Field::Text));
         fields.push(("client", Field::Word(&client)));
@@ -295,13 +297,12 @@ impl Drop for Record {
     }
 }
 
-fn rate_outcome(denial: &Denial, shadow: bool) -> Option<RateOutcome> {
+fn rate_outcome(denial: &Denial) -> Option<RateOutcome> {
     match denial {
         Denial::Rate(rate) => Some(RateOutcome {
             allowed: rate.allowed().get(),
             retry_after: rate.retry_after,
             set_by: rate.set_by.clone(),
-            shadow,
         }),
         Denial::InFlight { .. } | Denial::TooManyKeys { .. } => None,
     }

@@ -13,6 +13,7 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::mem;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -33,7 +34,7 @@ const FULL: usize = 16 * 1024;
 /// How many buffers may wait for the thread that writes.
 const QUEUE: usize = 64;
 
-/// Where the workers' buffers go.
+/// Where the workers' buffers and the events of the process go.
 #[derive(Debug)]
 pub struct LogSink {
     sender: SyncSender<String>,
@@ -42,9 +43,9 @@ pub struct LogSink {
 
 impl LogSink {
     /// A sink, and the end from which somebody has to write what arrives.
-    pub fn new() -> (Self, Receiver<String>) {
+    pub fn new() -> (Arc<Self>, Receiver<String>) {
         let (sender, receiver) = sync_channel(QUEUE);
-        (Self { sender, dropped: AtomicU64::new(0) }, receiver)
+        (Arc::new(Self { sender, dropped: AtomicU64::new(0) }), receiver)
     }
 
     /// Lines dropped since the start because nobody took them in time.
@@ -52,7 +53,7 @@ impl LogSink {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn send(&self, buffer: String) {
+    pub(super) fn send(&self, buffer: String) {
         if let Err(refused) = self.sender.try_send(buffer) {
             let (std::sync::mpsc::TrySendError::Full(lost)
             | std::sync::mpsc::TrySendError::Disconnected(lost)) = refused;
@@ -65,7 +66,7 @@ impl LogSink {
 /// A worker's request log.
 #[derive(Debug)]
 pub struct RequestLog {
-    sink: std::sync::Arc<LogSink>,
+    sink: Arc<LogSink>,
     buffer: RefCell<String>,
     timestamps: RefCell<Timestamps>,
     /// Wakes the task that hands the buffer on.
@@ -85,7 +86,7 @@ pub(super) enum Field<'a> {
 
 impl RequestLog {
     /// A log without lines.
-    pub fn new(sink: std::sync::Arc<LogSink>) -> Rc<Self> {
+    pub fn new(sink: Arc<LogSink>) -> Rc<Self> {
         Rc::new(Self {
             sink,
             buffer: RefCell::default(),
@@ -194,7 +195,7 @@ mod tests {
     #[test]
     fn a_json_line_is_one_object_whatever_the_text() {
         let (sink, lines) = LogSink::new();
-        let log = RequestLog::new(Arc::new(sink));
+        let log = RequestLog::new(sink);
         let path = "odd \"name\"\n.yaml:3";
         let fields = [
             ("decision", Field::Word("limited")),
@@ -214,7 +215,6 @@ mod tests {
     #[test]
     fn lines_that_nobody_takes_are_dropped_and_counted() {
         let (sink, lines) = LogSink::new();
-        let sink = Arc::new(sink);
         let log = RequestLog::new(Arc::clone(&sink));
         for _ in 0..QUEUE + 3 {
             log.write(LogFormat::Text, &[("status", Field::Number(429))]);

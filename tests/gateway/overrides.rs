@@ -116,3 +116,14 @@ async fn keys_of_one_account_share_its_window() {
     gateway.reload("").await;
     assert_eq!(gateway.admitted(&by_key, 100).await, 100, "an unknown key stands for itself");
 }
+
+/// A window that could not be made was forwarded without a word.
+#[tokio::test]
+async fn shadow_mode_tells_of_windows_above_the_cap_too() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::with("limits: { mode: shadow, max_keys: 1 }", &upstream).await;
+    gateway.send(&sessions()).await;
+    assert_eq!(gateway.send(&Request::get(service_path("/PhoneNumbers"))).await.status, 200);
+    let line = gateway.line();
+    assert_eq!((&line["mode"], &line["limit"]), (&"shadow".into(), &"keys".into()));
+}

@@ -115,8 +115,8 @@ impl Gateway {
     ) -> Result<Self, RunError> {
         let events = EventLog::default();
         events.apply(&configuration.policy.log);
-        events.install();
         let (log, lines) = LogSink::new();
+        events.install(&log);
         let written = write_lines(lines)?;
         let Surroundings { clock, control, journal } = surroundings;
         let digest_key = key()?;
