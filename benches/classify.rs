@@ -31,7 +31,9 @@ const NAME: &str = "/v1/Services/my%20shop";
 
 fn head(path: &str) -> Parts {
     let credentials = STANDARD.encode(format!("{ACCOUNT}:0123456789abcdef0123456789abcdef"));
-    let request = Request::get(path).header("authorization", format!("Basic {credentials}"));
+    let request = Request::get(path)
+        .header("host", "127.0.0.1:8080")
+        .header("authorization", format!("Basic {credentials}"));
     request.body(()).unwrap().into_parts().0
 }
 

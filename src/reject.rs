@@ -40,6 +40,7 @@ impl Rejection {
     pub fn refusal(&self) -> Option<Refusal> {
         Some(match self {
             Self::Unroutable(unroutable) => match unroutable {
+                Unroutable::BadHost(_) => Refusal::Host,
                 Unroutable::UnknownPath | Unroutable::SecondSpelling(_) => Refusal::Path,
                 Unroutable::MethodNotAllowed(_) => Refusal::Method,
                 Unroutable::NoCredentials
@@ -104,6 +105,8 @@ impl Decision {
 /// Which limit a refused request broke: a closed list for metrics and log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// `Host` is missing, doubled, malformed or contradicted.
+    Host,
     /// The path is none of the API's, or a second spelling of one.
     Path,
     /// The path has no such method.
@@ -124,7 +127,8 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of [`index`](Self::index).
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
+        Self::Host,
         Self::Path,
         Self::Method,
         Self::Credentials,
@@ -149,6 +153,7 @@ impl Refusal {
     /// The refusal's word in metrics and log lines.
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Host => "host",
             Self::Path => "path",
             Self::Method => "method",
             Self::Credentials => "credentials",

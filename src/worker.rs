@@ -40,7 +40,7 @@ use crate::observe::request_log::RequestLog;
 /// How long a client may take for the head of a request, and how long a connection may wait for
 /// the next one.
 const HEAD_TIME: Duration = Duration::from_mins(1);
-/// The largest head of a request, in bytes.
+/// The buffer that the head of a request is read into, in bytes.
 const MAX_HEAD: usize = 32 * 1024;
 /// The most fields of a request.
 const MAX_FIELDS: usize = 100;

@@ -6,6 +6,7 @@
 
 mod credentials;
 mod digest;
+mod host;
 mod name;
 mod path;
 
@@ -14,6 +15,7 @@ use std::fmt;
 use http::request::Parts;
 
 pub use digest::DigestKey;
+pub use host::HostFault;
 
 use crate::policy::Policy;
 use crate::policy::endpoint::Endpoint;
@@ -34,13 +36,14 @@ pub struct RequestClass {
     pub service: Option<ServiceKey>,
 }
 
-/// Classifies a request by its head alone: first the route (404, 405), then that credentials
-/// are there and readable (401). Passwords are not checked: the upstream does that.
+/// Classifies a request by its head alone: first whom it is meant for (400), then the route (404,
+/// 405), then that credentials are there and readable (401). Passwords are not checked: the upstream does that.
 pub fn classify(
     policy: &Policy,
     digests: &DigestKey,
     head: &Parts,
 ) -> Result<RequestClass, Unroutable> {
+    host::check(head).map_err(Unroutable::BadHost)?;
     let path = head.uri.path();
     let route = match path::route(head.method.as_str(), path) {
         Ok(route) => route,
@@ -62,6 +65,9 @@ pub fn classify(
 /// Why a request is none that the gateway forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unroutable {
+    /// The client does not say whom it means, or says it twice.
+    #[error("{0}")]
+    BadHost(HostFault),
     /// No operation of the API has this path.
     #[error("The requested resource was not found")]
     UnknownPath,

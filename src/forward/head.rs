@@ -109,8 +109,11 @@ pub(super) fn upstream_request(outgoing: Outgoing<'_>) -> Request<Full<Bytes>> {
 /// Sets `Host` as the policy wants it for this origin.
 pub(super) fn set_host(headers: &mut HeaderMap, upstream: &Upstream, origin: &Origin) {
     let host = match &upstream.host {
-        HostHeader::Preserve => return,
-        HostHeader::Upstream => HeaderValue::from_str(&origin.authority()).ok(),
+        // HTTP/1.1 wants one, whatever the client spoke.
+        HostHeader::Preserve if headers.contains_key(header::HOST) => return,
+        HostHeader::Preserve | HostHeader::Upstream => {
+            HeaderValue::from_str(&origin.authority()).ok()
+        }
         HostHeader::Name(name) => Some(name.clone()),
     };
     if let Some(host) = host {

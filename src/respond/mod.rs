@@ -46,7 +46,9 @@ pub fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
             Unroutable::NoCredentials | Unroutable::MalformedCredentials => {
                 (StatusCode::UNAUTHORIZED, 20003)
             }
-            Unroutable::SeveralCredentials => (StatusCode::BAD_REQUEST, 20400),
+            Unroutable::BadHost(_) | Unroutable::SeveralCredentials => {
+                (StatusCode::BAD_REQUEST, 20400)
+            }
         },
         Rejection::Denied(denial) => match denial {
             Denial::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, 20429),

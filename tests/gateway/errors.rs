@@ -204,6 +204,56 @@ async fn a_rejected_expectation_is_answered_without_asking_for_the_body() {
     assert!(!upstream.last().headers.contains_key("expect"));
 }
 
+#[tokio::test]
+async fn a_host_with_two_readings_is_400_and_forwarded_never() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let auth = client::basic(crate::support::ACCOUNT, "x");
+    for (target, hosts) in [
+        ("/v1/Services", ""),
+        ("/v1/Services", "host: a\r\nhost: b\r\n"),
+        ("/v1/Services", "host: a b/c@d\r\n"),
+        ("http://evil/v1/Services", "host: a\r\n"),
+    ] {
+        let request = format!(
+            "GET {target} HTTP/1.1\r\n{hosts}authorization: {auth}\r\nconnection: close\r\n\r\n"
+        );
+        let answer = client::raw(gateway.address, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{hosts}: {answer}");
+        assert!(answer.contains("\"code\":20400"), "{hosts}: {answer}");
+    }
+    assert_eq!(upstream.count(), 0);
+    let old = format!("GET /v1/Services HTTP/1.0\r\nauthorization: {auth}\r\n\r\n");
+    let answer = client::raw(gateway.address, old.as_bytes()).await;
+    assert!(answer.contains(" 200 "), "{answer}");
+    assert_eq!(upstream.last().headers["host"], upstream.address.to_string());
+}
+
+#[tokio::test]
+async fn however_a_body_is_framed_the_upstream_sees_one_length() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let auth = client::basic(crate::support::ACCOUNT, "x");
+    for (framing, body) in [
+        ("transfer-encoding: chunked\r\n", "3\r\nA=1\r\n2;x=y\r\n&B\r\n0\r\n\r\n"),
+        ("content-length: 5\r\ncontent-length: 5\r\n", "A=1&B"),
+        ("content-length: 4\r\ntransfer-encoding: chunked\r\n", "5\r\nA=1&B\r\n0\r\n\r\n"),
+    ] {
+        let request = format!(
+            "POST /v1/Services HTTP/1.1\r\nhost: a\r\nauthorization: {auth}\r\n\
+             connection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+             {framing}\r\n{body}"
+        );
+        let answer = client::raw(gateway.address, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{framing}: {answer}");
+        let received = upstream.last();
+        assert_eq!(received.body, "A=1&B");
+        let lengths: Vec<_> = received.headers.get_all("content-length").iter().collect();
+        assert_eq!(lengths, ["5"]);
+        assert!(!received.headers.contains_key("transfer-encoding"));
+    }
+}
+
 /// A body that came in a packet of its own was left unread, and hyper closed the connection
 /// behind an answer that did not say so: a client's next request failed.
 #[tokio::test]

@@ -27,6 +27,7 @@ use crate::cli::ClockKind;
 use crate::cli::DemoArgs;
 use crate::cli::LoadArgs;
 use crate::cli::RunArgs;
+use crate::reachable::reachable;
 use crate::run;
 use crate::run::RunError;
 use crate::run::Surroundings;
@@ -170,13 +171,4 @@ fn print_lines_to_try(server: &Server) -> io::Result<()> {
          {curl} -d Ttl=0 {base}/{service}/Sessions\n\n\
          Any account and any password will do, but the password `wrong`. Ctrl-C ends it."
     )
-}
-
-/// The address to connect to: one that stands for all interfaces cannot be connected to.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()))
-    } else {
-        address
-    }
 }

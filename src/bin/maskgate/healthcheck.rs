@@ -1,8 +1,5 @@
 //! `maskgate healthcheck`: asks `/readyz`, for images without a shell.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,6 +12,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time;
+
+use crate::reachable::reachable;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -39,14 +38,4 @@ async fn ready_status(address: SocketAddr) -> Result<StatusCode, Box<dyn std::er
         response = sender.send_request(request) => Ok(response?.status()),
         ended = connection => Err(ended.err().map_or("the connection closed".into(), Into::into)),
     }
-}
-
-/// An address that can be connected to: one that stands for all interfaces cannot.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }

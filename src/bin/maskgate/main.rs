@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod demo;
 mod healthcheck;
+mod reachable;
 mod run;
 mod signals;
 mod test;
