@@ -48,7 +48,9 @@ pub fn classify(
     let route = match path::route(head.method.as_str(), path) {
         Ok(route) => route,
         Err(refusal) => match policy.limits.unmatched {
-            Unmatched::Forward if path::is_canonical_and_foreign(path) => {
+            Unmatched::Forward
+                if path::is_canonical_and_foreign(path) && !is_of_the_connection(head) =>
+            {
                 path::Route::UNMATCHED
             }
             Unmatched::Forward | Unmatched::Reject => return Err(refusal),
@@ -60,6 +62,12 @@ pub fn classify(
         ServicePart::Name(name) => ServiceKey::Named(digests.of_name(account, &name)),
     });
     Ok(RequestClass { endpoint: route.endpoint, account, service })
+}
+
+/// Whether the method speaks of the connection itself: a tunnel, or an echo of what came, secrets
+/// included (RFC 9110 §9.3.6, §9.3.8).
+fn is_of_the_connection(head: &Parts) -> bool {
+    matches!(head.method, http::Method::CONNECT | http::Method::TRACE)
 }
 
 /// Why a request is none that the gateway forwards.

@@ -58,8 +58,8 @@ where
 {
     let limit = policy.limits.body;
     let framing = Framing::of(&head.headers)?;
-    let method = class.endpoint.operation().map(|operation| operation.method);
-    if let Some(method @ (Method::Get | Method::Delete)) = method {
+    let operation = class.endpoint.operation();
+    if let Some(method @ (Method::Get | Method::Delete)) = Method::parse(head.method.as_str()) {
         return if framing.announces_body() || !body.is_end_stream() {
             Err(FramingFault::BodyNotAllowed(method).into())
         } else {
@@ -69,7 +69,7 @@ where
     if framing.length() > limit.max_bytes {
         return Err(read::too_large(Part::Body, Found::Exactly(framing.length()), limit));
     }
-    if method.is_none() {
+    if operation.is_none() {
         return read::whole(body, limit).await;
     }
 

@@ -97,6 +97,11 @@ async fn what_is_no_operation_is_forwarded_only_when_that_is_asked_for() {
     assert_eq!(gateway.admitted(&other, 149).await, 149);
     assert_eq!(upstream.last().target, "/v2/Other/thing?x=1");
     assert_eq!(gateway.admitted(&Request::get("/v3"), 5).await, 1, "one endpoint an account");
+    assert_eq!(gateway.send(&Request::new("TRACE", "/v3")).await.status, 404);
+    let mut body = Request::post("/v3", "A=1");
+    body.method = "GET";
+    gateway.advance(std::time::Duration::from_secs(5));
+    assert_eq!(gateway.send(&body).await.status, 400, "two parsers could frame it differently");
     for alias in [service_path("/Sessions/"), "/V1/Services".to_owned(), "/a%2Fb".to_owned()] {
         assert_eq!(gateway.send(&Request::get(alias.clone())).await.status, 404, "{alias}");
     }

@@ -20,7 +20,7 @@ use crate::support::ACCOUNT;
 /// A request; made anew for each time that it is sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    method: &'static str,
+    pub(crate) method: &'static str,
     path: String,
     headers: Vec<(String, String)>,
     body: Bytes,
