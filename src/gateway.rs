@@ -92,9 +92,10 @@ impl Gateway {
             Ok((answer, permit)) => respond::forwarded(answer, permit, record),
             Err(rejection) => {
                 let rest = discard(expect, &mut body).await;
-                let (status, _) = respond::status_and_code(&rejection);
-                record.rejected(&rejection, status);
-                respond::rejection(&rejection, record.class(), record.request_id(), rest)
+                let answer =
+                    respond::rejection(&rejection, record.class(), record.request_id(), rest);
+                record.rejected(&rejection, answer.status());
+                answer
             }
         }
     }

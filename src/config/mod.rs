@@ -48,6 +48,7 @@ pub use error::Mistake;
 pub use error::Place;
 pub use report::Format;
 pub use report::render;
+pub use report::render_all;
 pub use settings::Settings;
 pub use watch::Look;
 pub use watch::Watch;

@@ -26,10 +26,15 @@ pub enum Format {
 
 /// The report of `errors`, ending with a newline.
 pub fn render(errors: &ConfigErrors, format: Format) -> String {
+    render_all(&[errors], format)
+}
+
+/// One report of several configurations, ending with a newline; as JSON a single array.
+pub fn render_all(all: &[&ConfigErrors], format: Format) -> String {
     match format {
-        Format::Text => text(errors),
-        Format::Json => json(errors),
-        Format::Github => github(errors),
+        Format::Text => all.iter().map(|errors| text(errors)).collect(),
+        Format::Json => json(all),
+        Format::Github => all.iter().map(|errors| github(errors)).collect(),
     }
 }
 
@@ -134,11 +139,14 @@ impl<'a> From<&'a Mistake> for JsonMistake<'a> {
     }
 }
 
-fn json(errors: &ConfigErrors) -> String {
-    let mut objects: Vec<_> = errors.mistakes().iter().map(JsonMistake::from).collect();
-    let rest = rest(errors);
-    objects
-        .extend(rest.as_ref().map(|message| JsonMistake { message, ..JsonMistake::default() }));
+fn json(all: &[&ConfigErrors]) -> String {
+    let rests: Vec<_> = all.iter().map(|errors| rest(errors)).collect();
+    let mut objects = Vec::new();
+    for (errors, rest) in all.iter().zip(&rests) {
+        objects.extend(errors.mistakes().iter().map(JsonMistake::from));
+        let rest = rest.as_deref();
+        objects.extend(rest.map(|message| JsonMistake { message, ..JsonMistake::default() }));
+    }
     // Strings and numbers always have a JSON form.
     let mut out = serde_json::to_string_pretty(&objects).unwrap_or_default();
     out.push('\n');

@@ -170,6 +170,7 @@ impl Connections {
         turn: usize,
         unused: impl Fn(&Origin) -> Option<Connection>,
     ) -> Result<(Connection, &'u Origin), UpstreamError> {
+        // Settled now: one that fails below would come up a second time, as unreachable.
         let candidates: Vec<_> = self.candidates(upstream, turn).collect();
         let mut failure = UpstreamError::Connect(io::Error::other("there is no origin"));
         for (nth, origin) in candidates.into_iter().enumerate() {

@@ -1,14 +1,12 @@
 //! What becomes of a body that nobody wants any more?
 
-use std::future;
-use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
+
+use crate::inspect::patience;
 
 /// The most of a refused body that is read so that its connection may serve on, in bytes.
 const MAX_DISCARDED: u64 = 64 * 1024;
@@ -46,14 +44,7 @@ where
     if expectation == Expectation::Continue || body.size_hint().lower() > MAX_DISCARDED {
         return Rest::Unread;
     }
-    let mut reading = pin!(forget(body));
-    // What came with the head needs no timer.
-    match future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
-        Poll::Ready(rest) => rest,
-        Poll::Pending => {
-            tokio::time::timeout(DISCARD_TIME, reading).await.unwrap_or(Rest::Unread)
-        }
-    }
+    patience::within(DISCARD_TIME, forget(body)).await.unwrap_or(Rest::Unread)
 }
 
 async fn forget<B>(body: &mut B) -> Rest

@@ -13,6 +13,7 @@ mod form;
 mod format;
 mod framing;
 mod participants;
+mod patience;
 mod read;
 mod rules;
 #[cfg(test)]

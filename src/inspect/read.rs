@@ -1,10 +1,6 @@
 //! Is the whole body here, within its size and its time?
 
 use std::error::Error;
-use std::future;
-use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
 
 use bytes::Bytes;
 use bytes::BytesMut;
@@ -12,6 +8,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 use crate::inspect::BODY_TIME;
+use crate::inspect::patience;
 use crate::inspect::violation::Found;
 use crate::inspect::violation::Part;
 use crate::inspect::violation::Violation;
@@ -23,15 +20,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + Send + Sync + 'static,
 {
-    let mut reading = pin!(collect(body, limit));
-    // A body that came with its head is there at once and needs no timer. An early timer is
-    // not cheap: the runtime wakes itself through the kernel to set it.
-    match future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await {
-        Poll::Ready(read) => read,
-        Poll::Pending => {
-            tokio::time::timeout(BODY_TIME, reading).await.unwrap_or(Err(Violation::TooSlow))
-        }
-    }
+    patience::within(BODY_TIME, collect(body, limit)).await.unwrap_or(Err(Violation::TooSlow))
 }
 
 /// A body in one piece is handed on without a copy. The buffer for one in several grows with

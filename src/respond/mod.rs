@@ -36,7 +36,7 @@ const X_MASKGATE_DECISION: HeaderName = HeaderName::from_static("x-maskgate-deci
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Twilio API\"");
 
 /// The status and the API's error code of a rejection.
-pub fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
+fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
     match rejection {
         Rejection::Unroutable(unroutable) => match unroutable {
             Unroutable::UnknownPath | Unroutable::SecondSpelling(_) => {

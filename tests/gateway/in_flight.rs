@@ -7,30 +7,30 @@ use crate::support::OTHER_SERVICE;
 use crate::support::Request;
 use crate::support::Upstream;
 use crate::support::client::Connection;
-use crate::support::client::read;
 use crate::support::service_path;
 use crate::support::upstream::Behaviour;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// A request that the upstream has been asked and does not answer; its status when it does.
+async fn under_way(gateway: &Gateway, upstream: &Upstream) -> JoinHandle<u16> {
+    let (address, before) = (gateway.address, upstream.count());
+    let task = tokio::spawn(async move {
+        let mut connection = Connection::open(address).await;
+        connection.send(&Request::get(service_path("/Sessions"))).await.status
+    });
+    while upstream.count() == before {
+        tokio::task::yield_now().await;
+    }
+    task
+}
 
 #[tokio::test]
 async fn requests_above_the_cap_are_503_until_an_answer_has_been_read() {
     let permits = Arc::new(Semaphore::new(0));
     let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
     let gateway = Gateway::with("limits: { in_flight: { total: 2 } }", &upstream).await;
-    let address = gateway.address;
-    let held: Vec<_> = (0..2)
-        .map(|_| {
-            tokio::spawn(async move {
-                let mut connection = Connection::open(address).await;
-                let request = Request::get(service_path("/Sessions"));
-                let response = connection.start(&request).await;
-                read(response).await.status
-            })
-        })
-        .collect();
-    while upstream.count() < 2 {
-        tokio::task::yield_now().await;
-    }
+    let held = [under_way(&gateway, &upstream).await, under_way(&gateway, &upstream).await];
     let reply = gateway.send(&Request::get(service_path("/Sessions"))).await;
     assert_eq!((reply.status, reply.code()), (503, 20503));
     assert_eq!(reply.header("retry-after"), Some("1"));
@@ -49,17 +49,7 @@ async fn a_cap_of_one_service_leaves_room_for_another() {
     let permits = Arc::new(Semaphore::new(0));
     let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
     let gateway = Gateway::with("limits: { in_flight: { per_service: 1 } }", &upstream).await;
-    let address = gateway.address;
-    let first = tokio::spawn(async move {
-        Connection::open(address)
-            .await
-            .send(&Request::get(service_path("/Sessions")))
-            .await
-            .status
-    });
-    while upstream.count() < 1 {
-        tokio::task::yield_now().await;
-    }
+    let first = under_way(&gateway, &upstream).await;
     let reply = gateway.send(&Request::get(service_path("/PhoneNumbers"))).await;
     assert_eq!((reply.status, reply.code()), (503, 20503));
     permits.add_permits(2);
@@ -73,17 +63,7 @@ async fn a_request_refused_for_want_of_room_is_not_charged() {
     let permits = Arc::new(Semaphore::new(0));
     let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
     let gateway = Gateway::with("limits: { in_flight: { total: 1 } }", &upstream).await;
-    let address = gateway.address;
-    let first = tokio::spawn(async move {
-        Connection::open(address)
-            .await
-            .send(&Request::get(service_path("/Sessions")))
-            .await
-            .status
-    });
-    while upstream.count() < 1 {
-        tokio::task::yield_now().await;
-    }
+    let first = under_way(&gateway, &upstream).await;
     for _ in 0..200 {
         assert_eq!(gateway.send(&Request::get(service_path("/Sessions"))).await.status, 503);
     }
@@ -97,14 +77,7 @@ async fn a_client_that_leaves_gives_its_place_back() {
     let permits = Arc::new(Semaphore::new(0));
     let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
     let gateway = Gateway::with("limits: { in_flight: { total: 1 } }", &upstream).await;
-    let address = gateway.address;
-    let leaving = tokio::spawn(async move {
-        let mut connection = Connection::open(address).await;
-        connection.start(&Request::get(service_path("/Sessions"))).await.status()
-    });
-    while upstream.count() < 1 {
-        tokio::task::yield_now().await;
-    }
+    let leaving = under_way(&gateway, &upstream).await;
     leaving.abort();
     drop(leaving.await);
     // The gateway sees the end of the connection when the kernel tells it; the upstream goes on

@@ -20,12 +20,9 @@ pub(crate) fn check(args: &CheckArgs) -> io::Result<bool> {
     let mut out = io::stdout().lock();
     match args.format {
         CheckFormat::Json => {
-            let lists = checked.iter().filter_map(|(_, errors)| errors.as_ref());
-            writeln!(
-                out,
-                "{}",
-                joined(lists.map(|errors| config::render(errors, Format::Json)))
-            )?;
+            let all: Vec<_> =
+                checked.iter().filter_map(|(_, errors)| errors.as_ref()).collect();
+            write!(out, "{}", config::render_all(&all, Format::Json))?;
         }
         CheckFormat::Text | CheckFormat::Github => {
             for (file, errors) in &checked {
@@ -51,15 +48,4 @@ fn load(file: &Path) -> Option<ConfigErrors> {
     let sources =
         Sources { file: Some(file.to_owned()), variables: Vec::new(), flags: Flags::default() };
     sources.load().err()
-}
-
-/// One JSON array out of several.
-fn joined(arrays: impl Iterator<Item = String>) -> String {
-    let items: Vec<_> = arrays
-        .filter_map(|array| {
-            let inner = array.trim().strip_prefix('[')?.strip_suffix(']')?.trim().to_owned();
-            (!inner.is_empty()).then_some(inner)
-        })
-        .collect();
-    format!("[{}]", items.join(","))
 }
