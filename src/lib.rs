@@ -30,6 +30,7 @@ pub mod config;
 pub mod control;
 pub mod forward;
 pub mod gateway;
+pub mod ingress;
 pub mod inspect;
 pub mod listen;
 pub mod observe;

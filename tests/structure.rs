@@ -14,7 +14,7 @@ use std::path::PathBuf;
 const RANKS: &[&[&str]] = &[
     &["time", "sync", "sid", "agent"],
     &["policy"],
-    &["config", "classify", "backend"],
+    &["config", "classify", "backend", "ingress"],
     &["admit", "inspect", "forward", "control"],
     &["reject"],
     &["observe"],

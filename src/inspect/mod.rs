@@ -11,7 +11,6 @@ mod check;
 mod discard;
 mod form;
 mod format;
-mod framing;
 mod participants;
 mod patience;
 mod read;
@@ -33,12 +32,11 @@ pub use discard::discard;
 pub use violation::Violation;
 
 use crate::classify::RequestClass;
+use crate::ingress::Framing;
 use crate::policy::Policy;
 use crate::policy::endpoint::Method;
-use framing::Framing;
 use rules::FormRules;
 use violation::Found;
-use violation::FramingFault;
 use violation::Part;
 
 /// How long a body may take to arrive, from the moment it is asked for.
@@ -62,7 +60,7 @@ where
     let operation = class.endpoint.operation();
     if let Some(method @ (Method::Get | Method::Delete)) = Method::parse(head.method.as_str()) {
         return if framing.announces_body() || !body.is_end_stream() {
-            Err(FramingFault::BodyNotAllowed(method).into())
+            Err(Violation::BodyNotAllowed(method))
         } else {
             Ok(Bytes::new())
         };

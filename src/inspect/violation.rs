@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
+use crate::ingress::FramingFault;
 use crate::policy::endpoint::Method;
 use crate::policy::limit::OversizeStatus;
 
@@ -39,6 +40,9 @@ pub enum Violation {
     /// Two parsers could disagree about where the body ends.
     #[error(transparent)]
     Framing(#[from] FramingFault),
+    /// The method has no body in this API.
+    #[error("A {} request must not have a body.", .0.as_str())]
+    BodyNotAllowed(Method),
     /// The form has two readings.
     #[error("Field number {pair} of the {part} is not a valid form field: {fault}.")]
     Form {
@@ -64,7 +68,7 @@ impl Violation {
             Self::Field { .. } => ViolationKind::Field,
             Self::TooLarge { .. } => ViolationKind::BodySize,
             Self::Format(_) => ViolationKind::ContentType,
-            Self::Framing(_) => ViolationKind::Framing,
+            Self::Framing(_) | Self::BodyNotAllowed(_) => ViolationKind::Framing,
             Self::Form { .. } => ViolationKind::Form,
             Self::Unreadable(_) => ViolationKind::Unreadable,
             Self::TooSlow => ViolationKind::Slow,
@@ -241,26 +245,6 @@ pub enum FormatFault {
     /// Compressed, or said to be coded in any other way.
     #[error("The body must be sent as it is, without Content-Encoding.")]
     ContentEncoding,
-}
-
-/// Why two parsers could disagree about the length of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FramingFault {
-    /// The method has no body in this API.
-    #[error("A {} request must not have a body.", .0.as_str())]
-    BodyNotAllowed(Method),
-    /// Two ways of saying where the body ends.
-    #[error("A request must not have both Content-Length and Transfer-Encoding.")]
-    LengthAndCoding,
-    /// `Content-Length` more than once.
-    #[error("A request must not have more than one Content-Length.")]
-    SeveralLengths,
-    /// `Content-Length` is no plain decimal number.
-    #[error("Content-Length must be a plain decimal number.")]
-    BadLength,
-    /// `Transfer-Encoding` is anything but one `chunked`.
-    #[error("Transfer-Encoding must be 'chunked' and nothing else.")]
-    NotChunked,
 }
 
 /// Why a form has more than one reading.

@@ -67,7 +67,7 @@ fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
                 (StatusCode::PAYLOAD_TOO_LARGE, 20413)
             }
             Violation::Format(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 20415),
-            Violation::Framing(_) | Violation::Unreadable(_) => {
+            Violation::Framing(_) | Violation::BodyNotAllowed(_) | Violation::Unreadable(_) => {
                 (StatusCode::BAD_REQUEST, 20400)
             }
             Violation::TooSlow => (StatusCode::REQUEST_TIMEOUT, 20408),
@@ -144,6 +144,7 @@ const fn frames_badly(rejection: &Rejection) -> bool {
         Rejection::Invalid(violation) => match violation {
             Violation::TooLarge { .. }
             | Violation::Framing(_)
+            | Violation::BodyNotAllowed(_)
             | Violation::Unreadable(_)
             | Violation::TooSlow => true,
             Violation::Field { .. } | Violation::Form { .. } | Violation::Format(_) => false,

@@ -1,17 +1,36 @@
 //! Where does the body end? One way of saying so, or the request is refused.
 //!
-//! The server's own parser has read the head already and keeps one length where several agree.
-//! What is left is judged here, whichever parser it was.
+//! Asked twice: of the raw head, because a parser may settle on one of two answers (RFC 9112 §6.3),
+//! and of the parsed one, which is all there is of HTTP/2.
 
 use http::HeaderMap;
+use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
 use http::header::TRANSFER_ENCODING;
 
-use crate::inspect::violation::FramingFault;
+/// Why two parsers could disagree about the length of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FramingFault {
+    /// Two ways of saying where the body ends.
+    #[error("A request must not have both Content-Length and Transfer-Encoding.")]
+    LengthAndCoding,
+    /// `Content-Length` more than once.
+    #[error("A request must not have more than one Content-Length.")]
+    SeveralLengths,
+    /// `Content-Length` is no plain decimal number.
+    #[error("Content-Length must be a plain decimal number.")]
+    BadLength,
+    /// `Transfer-Encoding` is anything but one `chunked`.
+    #[error("Transfer-Encoding must be 'chunked' and nothing else.")]
+    NotChunked,
+    /// HTTP/1.0 has no chunks (RFC 9112 §6.1).
+    #[error("A request in HTTP/1.0 must not have Transfer-Encoding.")]
+    CodingBefore11,
+}
 
 /// How a request says where its body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub enum Framing {
     /// Not at all: there is no body.
     Unframed,
     /// By its length in bytes.
@@ -21,20 +40,27 @@ pub(super) enum Framing {
 }
 
 impl Framing {
-    /// Reads the head of a request.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, FramingFault> {
-        let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    /// Reads the fields of a request.
+    pub fn of(headers: &HeaderMap) -> Result<Self, FramingFault> {
+        let lengths = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
+        let codings = headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
+        Self::of_values(lengths, codings)
+    }
+
+    /// Judges the values of every `Content-Length` and of every `Transfer-Encoding`.
+    pub(super) fn of_values<'v>(
+        mut lengths: impl Iterator<Item = &'v [u8]>,
+        mut codings: impl Iterator<Item = &'v [u8]>,
+    ) -> Result<Self, FramingFault> {
         match (lengths.next(), codings.next()) {
             (None, None) => Ok(Self::Unframed),
             (Some(_), Some(_)) => Err(FramingFault::LengthAndCoding),
             (Some(_), None) if lengths.next().is_some() => Err(FramingFault::SeveralLengths),
             (Some(length), None) => {
-                plain_number(length.as_bytes()).map(Self::Length).ok_or(FramingFault::BadLength)
+                plain_number(length).map(Self::Length).ok_or(FramingFault::BadLength)
             }
             (None, Some(coding))
-                if codings.next().is_none()
-                    && coding.as_bytes().eq_ignore_ascii_case(b"chunked") =>
+                if codings.next().is_none() && coding.eq_ignore_ascii_case(b"chunked") =>
             {
                 Ok(Self::Chunked)
             }
@@ -43,7 +69,7 @@ impl Framing {
     }
 
     /// Whether a body is announced; chunks are, even where there turns out to be none.
-    pub(super) const fn announces_body(self) -> bool {
+    pub const fn announces_body(self) -> bool {
         match self {
             Self::Unframed | Self::Length(0) => false,
             Self::Length(_) | Self::Chunked => true,
@@ -51,7 +77,7 @@ impl Framing {
     }
 
     /// The length that is announced, in bytes; 0 where it is not known.
-    pub(super) const fn length(self) -> usize {
+    pub const fn length(self) -> usize {
         match self {
             Self::Unframed | Self::Chunked => 0,
             Self::Length(length) => length,
