@@ -22,6 +22,7 @@ use crate::forward::Caller;
 use crate::forward::Forwarder;
 use crate::forward::Outgoing;
 use crate::forward::X_REQUEST_ID;
+use crate::ingress::Turn;
 use crate::inspect::Expectation;
 use crate::inspect::discard;
 use crate::inspect::inspect;
@@ -75,11 +76,13 @@ impl Client {
 }
 
 impl Gateway {
-    /// Answers one request. Never fails: every rejection is an answer.
+    /// Answers one request. Never fails: every rejection is an answer. `turn` may say that the
+    /// request only stands for a head that was refused.
     pub async fn handle(
         &self,
         request: Request<Incoming>,
         client: &Client,
+        turn: Turn,
     ) -> Response<ReplyBody> {
         let policy = self.shared.policy.snapshot(); // one policy for the whole request
         let request_id = request_id(request.headers());
@@ -88,7 +91,11 @@ impl Gateway {
         let expect = expectation(&head.headers);
         let mut body = record.watch(&head, body);
         let request = Request::from_parts(head, &mut body);
-        match self.pass(&policy, request, client, &mut record).await {
+        let passed = match turn.fault {
+            Some(fault) => Err(fault.into()),
+            None => self.pass(&policy, request, client, &mut record).await,
+        };
+        let answer = match passed {
             Ok((answer, permit)) => respond::forwarded(answer, permit, record),
             Err(rejection) => {
                 let rest = discard(expect, &mut body).await;
@@ -97,7 +104,8 @@ impl Gateway {
                 record.rejected(&rejection, answer.status());
                 answer
             }
-        }
+        };
+        answer.map(|body| body.during(turn))
     }
 
     /// The stages in order; the first `?` that fires is the answer.

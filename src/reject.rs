@@ -5,12 +5,16 @@ use crate::admit::in_flight::InFlightOf;
 use crate::classify::Unroutable;
 use crate::forward::AnswerError;
 use crate::forward::UpstreamError;
+use crate::ingress::HeadFault;
 use crate::inspect::Violation;
 use crate::inspect::violation::ViolationKind;
 
 /// A request that the gateway answers itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
+    /// Its head is not beyond doubt.
+    #[error(transparent)]
+    Head(#[from] HeadFault),
     /// It is none of the API's, or nobody's.
     #[error(transparent)]
     Unroutable(#[from] Unroutable),
@@ -31,7 +35,7 @@ impl Rejection {
         match self {
             Self::Unroutable(_) => Decision::Unroutable,
             Self::Denied(_) => Decision::Limited,
-            Self::Invalid(_) => Decision::Invalid,
+            Self::Head(_) | Self::Invalid(_) => Decision::Invalid,
             Self::Upstream(_) => Decision::UpstreamFailed,
         }
     }
@@ -39,6 +43,7 @@ impl Rejection {
     /// Which limit was broken; none where the upstream failed.
     pub fn refusal(&self) -> Option<Refusal> {
         Some(match self {
+            Self::Head(fault) => Refusal::from(*fault),
             Self::Unroutable(unroutable) => match unroutable {
                 Unroutable::BadHost(_) => Refusal::Host,
                 Unroutable::UnknownPath | Unroutable::SecondSpelling(_) => Refusal::Path,
@@ -62,7 +67,7 @@ pub enum Decision {
     Forwarded,
     /// Refused by a rate or by a cap (429, 503).
     Limited,
-    /// Refused for its body (400, 408, 413, 415).
+    /// Refused for its head or its body (400, 408, 413, 414, 415, 431, 505).
     Invalid,
     /// Refused for its path, method or credentials (400, 401, 404, 405).
     Unroutable,
@@ -105,6 +110,10 @@ impl Decision {
 /// Which limit a refused request broke: a closed list for metrics and log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// The head is malformed, or in another version of the protocol.
+    Syntax,
+    /// The head, its target or its number of fields is too large.
+    HeadSize,
     /// `Host` is missing, doubled, malformed or contradicted.
     Host,
     /// The path is none of the API's, or a second spelling of one.
@@ -127,7 +136,9 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of [`index`](Self::index).
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
+        Self::Syntax,
+        Self::HeadSize,
         Self::Host,
         Self::Path,
         Self::Method,
@@ -153,6 +164,8 @@ impl Refusal {
     /// The refusal's word in metrics and log lines.
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Syntax => "syntax",
+            Self::HeadSize => "head_size",
             Self::Host => "host",
             Self::Path => "path",
             Self::Method => "method",
@@ -173,6 +186,25 @@ impl From<&Denial> for Refusal {
             Denial::InFlight { of: InFlightOf::Total, .. } => Self::InFlight,
             Denial::InFlight { of: InFlightOf::Service, .. } => Self::ServiceInFlight,
             Denial::TooManyKeys { .. } => Self::Keys,
+        }
+    }
+}
+
+impl From<HeadFault> for Refusal {
+    fn from(fault: HeadFault) -> Self {
+        match fault {
+            HeadFault::RequestLine
+            | HeadFault::Target
+            | HeadFault::FieldName
+            | HeadFault::FieldValue
+            | HeadFault::LineEnd
+            | HeadFault::Underscore
+            | HeadFault::Version => Self::Syntax,
+            HeadFault::TargetTooLong | HeadFault::TooLarge | HeadFault::TooManyFields => {
+                Self::HeadSize
+            }
+            HeadFault::Framing(_) => Self::Body(ViolationKind::Framing),
+            HeadFault::Slow(_) => Self::Body(ViolationKind::Slow),
         }
     }
 }

@@ -16,7 +16,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::rt::TokioTimer;
 use tokio::runtime;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
@@ -31,19 +30,22 @@ use crate::forward::Forwarder;
 use crate::gateway::Client;
 use crate::gateway::Gateway;
 use crate::gateway::Shared;
+use crate::ingress;
+use crate::ingress::ClientStream;
+use crate::ingress::Conversation;
+use crate::ingress::Timeouts;
 use crate::observe::Observer;
 use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
 
-/// How long a client may take for the head of a request, and how long a connection may wait for
-/// the next one.
-const HEAD_TIME: Duration = Duration::from_mins(1);
-/// The buffer that the head of a request is read into, in bytes.
-const MAX_HEAD: usize = 32 * 1024;
-/// The most fields of a request.
-const MAX_FIELDS: usize = 100;
+/// How long a client may take.
+const TIMEOUTS: Timeouts = Timeouts {
+    header: Duration::from_secs(10),
+    idle: Duration::from_mins(1),
+    write: Duration::from_secs(15),
+};
 /// How often unused connections to the upstream are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -169,11 +171,11 @@ impl Local {
     fn new(parts: Parts, open: Arc<AtomicUsize>) -> Self {
         let clock = parts.shared.clock.clone();
         let mut server = http1::Builder::new();
+        // The client's stream hands on whole heads, within their time and size.
         server
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
-            .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_FIELDS);
+            .header_read_timeout(None)
+            .max_buf_size(ingress::MAX_HEAD.saturating_mul(2))
+            .max_headers(ingress::MAX_FIELDS);
         let observer = Observer {
             metrics: parts.metrics,
             log: RequestLog::new(parts.log),
@@ -226,15 +228,24 @@ impl OpenConnection {
         let stream = tokio::net::TcpStream::from_std(stream)?;
         stream.set_nodelay(true)?;
         let client = Client::new(peer.ip());
+        let conversation = Conversation::new();
+        let mut stream = ClientStream::new(stream, Rc::clone(&conversation), TIMEOUTS);
+        let mut drain = local.drain.clone();
+        tokio::select! {
+            biased;
+            protocol = stream.protocol() => drop(protocol?),
+            // Nothing has been asked yet.
+            _ = drain.wait_for(|drain| *drain) => return Ok(()),
+        }
         let answer = service_fn(|request: http::Request<Incoming>| {
-            let client = &client;
+            let (client, turn) = (&client, conversation.begin());
             async move {
-                Ok::<_, std::convert::Infallible>(local.gateway.handle(request, client).await)
+                let answer = local.gateway.handle(request, client, turn).await;
+                Ok::<_, std::convert::Infallible>(answer)
             }
         });
         let serving = local.server.serve_connection(TokioIo::new(stream), answer);
         let mut serving = std::pin::pin!(serving);
-        let mut drain = local.drain.clone();
         tokio::select! {
             biased;
             served = serving.as_mut() => return Ok(served?),

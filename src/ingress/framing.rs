@@ -85,12 +85,14 @@ impl Framing {
     }
 }
 
-/// A decimal number in its only spelling: `010` is eight to some parsers.
+/// A decimal number in its only spelling: `010` is eight to some parsers. One beyond any memory is
+/// none: `2^64` wraps around to 0 in others.
 fn plain_number(text: &[u8]) -> Option<usize> {
     match text {
         [b'0'] => Some(0),
         [b'1'..=b'9', ..] if text.iter().all(u8::is_ascii_digit) => {
-            std::str::from_utf8(text).ok()?.parse().ok()
+            let number: usize = std::str::from_utf8(text).ok()?.parse().ok()?;
+            isize::try_from(number).is_ok().then_some(number)
         }
         _ => None,
     }

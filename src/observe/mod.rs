@@ -206,7 +206,7 @@ impl Record {
                 }
             }
             Rejection::Upstream(error) => self.outcome.fault = Some(UpstreamFault::from(error)),
-            Rejection::Unroutable(_) | Rejection::Invalid(_) => {}
+            Rejection::Head(_) | Rejection::Unroutable(_) | Rejection::Invalid(_) => {}
         }
     }
 

@@ -13,10 +13,15 @@ use http_body::SizeHint;
 use crate::admit::Permit;
 use crate::forward::AnswerBody;
 use crate::forward::AnswerError;
+use crate::ingress::Turn;
 use crate::observe::Record;
 
 /// What an answer carries.
-pub struct ReplyBody(Kind);
+pub struct ReplyBody {
+    kind: Kind,
+    /// Ends with the answer.
+    turn: Option<Turn>,
+}
 
 enum Kind {
     Whole(Bytes),
@@ -33,11 +38,19 @@ struct Streamed {
 
 impl ReplyBody {
     pub(super) fn whole(text: String) -> Self {
-        Self(Kind::Whole(Bytes::from(text)))
+        Self { kind: Kind::Whole(Bytes::from(text)), turn: None }
     }
 
     pub(super) fn streamed(body: AnswerBody, permit: Permit, record: Record) -> Self {
-        Self(Kind::Streamed(Box::new(Streamed { body, record, _permit: permit })))
+        let streamed = Streamed { body, record, _permit: permit };
+        Self { kind: Kind::Streamed(Box::new(streamed)), turn: None }
+    }
+
+    /// The same, as the answer of this turn.
+    #[must_use]
+    pub fn during(mut self, turn: Turn) -> Self {
+        self.turn = Some(turn);
+        self
     }
 }
 
@@ -49,7 +62,7 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Streamed(streamed) => {
@@ -63,14 +76,14 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Whole(bytes) => bytes.is_empty(),
             Kind::Streamed(streamed) => streamed.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Whole(bytes) => {
                 SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
             }
@@ -82,6 +95,9 @@ impl Body for ReplyBody {
 impl fmt::Debug for ReplyBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = self.size_hint();
-        f.debug_struct("ReplyBody").field("size", &size).finish_non_exhaustive()
+        f.debug_struct("ReplyBody")
+            .field("size", &size)
+            .field("turn", &self.turn)
+            .finish_non_exhaustive()
     }
 }

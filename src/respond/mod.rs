@@ -22,6 +22,7 @@ use crate::classify::Unroutable;
 use crate::forward::AnswerBody;
 use crate::forward::UpstreamError;
 use crate::forward::X_REQUEST_ID;
+use crate::ingress::HeadFault;
 use crate::inspect::Rest;
 use crate::inspect::Violation;
 use crate::observe::Record;
@@ -38,6 +39,21 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Twilio AP
 /// The status and the API's error code of a rejection.
 fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
     match rejection {
+        Rejection::Head(fault) => match fault {
+            HeadFault::RequestLine
+            | HeadFault::Target
+            | HeadFault::FieldName
+            | HeadFault::FieldValue
+            | HeadFault::LineEnd
+            | HeadFault::Underscore
+            | HeadFault::Framing(_) => (StatusCode::BAD_REQUEST, 20400),
+            HeadFault::Version => (StatusCode::HTTP_VERSION_NOT_SUPPORTED, 20505),
+            HeadFault::TargetTooLong => (StatusCode::URI_TOO_LONG, 20414),
+            HeadFault::TooLarge | HeadFault::TooManyFields => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, 20431)
+            }
+            HeadFault::Slow(_) => (StatusCode::REQUEST_TIMEOUT, 20408),
+        },
         Rejection::Unroutable(unroutable) => match unroutable {
             Unroutable::UnknownPath | Unroutable::SecondSpelling(_) => {
                 (StatusCode::NOT_FOUND, 20404)
@@ -117,7 +133,10 @@ pub fn rejection(
                 rate_limit::insert(headers, &denial.limit, denial.standing.as_ref());
             }
         }
-        Rejection::Unroutable(_) | Rejection::Invalid(_) | Rejection::Upstream(_) => {}
+        Rejection::Head(_)
+        | Rejection::Unroutable(_)
+        | Rejection::Invalid(_)
+        | Rejection::Upstream(_) => {}
     }
     response
 }
@@ -137,10 +156,11 @@ pub fn forwarded(
     Response::from_parts(parts, ReplyBody::streamed(body, permit, record))
 }
 
-/// Whether nobody can tell where the body ends, or it never ended: the connection is of no use
+/// Whether nobody can tell where the message ends, or it never ended: the connection is of no use
 /// any more.
 const fn frames_badly(rejection: &Rejection) -> bool {
     match rejection {
+        Rejection::Head(_) => true,
         Rejection::Invalid(violation) => match violation {
             Violation::TooLarge { .. }
             | Violation::Framing(_)

@@ -149,14 +149,16 @@ async fn the_metrics_are_those_of_the_documentation() {
 }
 
 #[tokio::test]
-async fn raw_bytes_are_answered_in_http_or_closed() {
+async fn raw_bytes_are_answered_in_http_and_json() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream).await;
     for bytes in
         [&b"\x16\x03\x01garbage\r\n\r\n"[..], b"GET\r\n\r\n", b"GET / HTTP/3.0\r\n\r\n"]
     {
         let answer = client::raw(gateway.address, bytes).await;
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 505"));
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+        assert!(answer.contains("\"message\":"), "{answer}");
     }
     assert_eq!(upstream.count(), 0);
 }

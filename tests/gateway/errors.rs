@@ -230,28 +230,22 @@ async fn a_host_with_two_readings_is_400_and_forwarded_never() {
 }
 
 #[tokio::test]
-async fn however_a_body_is_framed_the_upstream_sees_one_length() {
+async fn a_chunked_body_reaches_the_upstream_with_one_length() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream).await;
     let auth = client::basic(crate::support::ACCOUNT, "x");
-    for (framing, body) in [
-        ("transfer-encoding: chunked\r\n", "3\r\nA=1\r\n2;x=y\r\n&B\r\n0\r\n\r\n"),
-        ("content-length: 5\r\ncontent-length: 5\r\n", "A=1&B"),
-        ("content-length: 4\r\ntransfer-encoding: chunked\r\n", "5\r\nA=1&B\r\n0\r\n\r\n"),
-    ] {
-        let request = format!(
-            "POST /v1/Services HTTP/1.1\r\nhost: a\r\nauthorization: {auth}\r\n\
-             connection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-             {framing}\r\n{body}"
-        );
-        let answer = client::raw(gateway.address, request.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 200"), "{framing}: {answer}");
-        let received = upstream.last();
-        assert_eq!(received.body, "A=1&B");
-        let lengths: Vec<_> = received.headers.get_all("content-length").iter().collect();
-        assert_eq!(lengths, ["5"]);
-        assert!(!received.headers.contains_key("transfer-encoding"));
-    }
+    let request = format!(
+        "POST /v1/Services HTTP/1.1\r\nhost: a\r\nauthorization: {auth}\r\n\
+         connection: close\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         transfer-encoding: chunked\r\n\r\n3\r\nA=1\r\n2;x=y\r\n&B\r\n0\r\n\r\n"
+    );
+    let answer = client::raw(gateway.address, request.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let received = upstream.last();
+    assert_eq!(received.body, "A=1&B");
+    let lengths: Vec<_> = received.headers.get_all("content-length").iter().collect();
+    assert_eq!(lengths, ["5"]);
+    assert!(!received.headers.contains_key("transfer-encoding"));
 }
 
 /// A body that came in a packet of its own was left unread, and hyper closed the connection

@@ -12,6 +12,7 @@ mod admin;
 mod errors;
 mod fields;
 mod forwarding;
+mod heads;
 mod in_flight;
 mod log;
 mod overrides;

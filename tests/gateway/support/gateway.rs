@@ -152,6 +152,12 @@ impl Gateway {
         line.unwrap_or_else(|| panic!("no series {series} in\n{text}")).parse().unwrap()
     }
 
+    /// One series has this value.
+    pub(crate) async fn assert_metric(&self, series: &str, expected: f64) {
+        let found = self.metric(series).await;
+        assert!((found - expected).abs() < f64::EPSILON, "{series} is {found}");
+    }
+
     /// The next line of the request log.
     pub(crate) fn line(&self) -> serde_json::Value {
         let buffer = self.lines.recv_timeout(Duration::from_secs(5)).unwrap();

@@ -1,0 +1,76 @@
+//! What is wrong with a head is answered in its turn, in JSON, counted, and ends the connection.
+
+use crate::support::Gateway;
+use crate::support::Upstream;
+use crate::support::client;
+use crate::support::client::basic;
+
+/// A request for a service, with these fields, or this framing and body, behind the usual ones.
+fn request(method: &str, rest: &str) -> String {
+    let auth = basic(crate::support::ACCOUNT, "x");
+    format!("{method} /v1/Services HTTP/1.1\r\nhost: a\r\nauthorization: {auth}\r\n{rest}")
+}
+
+#[tokio::test]
+async fn a_request_that_says_twice_where_it_ends_is_refused_and_counted() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    for rest in [
+        "content-length: 5\r\ncontent-length: 5\r\n\r\nA=1&B",
+        "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n5\r\nA=1&B\r\n0\r\n\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 0\r\n\r\n5\r\nA=1&B\r\n0\r\n\r\n",
+    ] {
+        let answer = client::raw(gateway.address, request("POST", rest).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains("\r\nx-maskgate-decision: invalid\r\n"), "{answer}");
+        assert!(answer.contains("\"code\":20400,\"message\":\"A request must not have"));
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+    gateway.assert_metric("maskgate_refusals_total{limit=\"framing\"}", 3.0).await;
+    assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn requests_before_a_malformed_one_are_answered_first() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let good = request("GET", "\r\n");
+    let bytes = [&good, &good, "GET / HTTP/1.1\r\nbad field\r\n\r\n", &good].concat();
+    let answer = client::raw(gateway.address, bytes.as_bytes()).await;
+    let statuses: Vec<_> =
+        answer.split("HTTP/1.1 ").skip(1).map(|each| each.get(..3).unwrap()).collect();
+    assert_eq!(statuses, ["200", "200", "400"], "{answer}");
+    assert_eq!(upstream.count(), 2);
+    gateway.assert_metric("maskgate_refusals_total{limit=\"syntax\"}", 1.0).await;
+}
+
+#[tokio::test]
+async fn heads_that_are_too_large_are_431_and_414() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let fields = request("GET", &format!("{}\r\n", "x: y\r\n".repeat(99)));
+    let head = request("GET", &format!("x: {}\r\n\r\n", "y".repeat(33_000)));
+    let target = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "y".repeat(9_000));
+    for (bytes, status) in [(fields, "431"), (head, "431"), (target, "414")] {
+        let answer = client::raw(gateway.address, bytes.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains(&format!("\"code\":20{status},")), "{answer}");
+    }
+    gateway.assert_metric("maskgate_refusals_total{limit=\"head_size\"}", 3.0).await;
+    assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn a_chunked_body_that_is_none_is_400_and_no_request_follows_it() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let form =
+        "content-type: application/x-www-form-urlencoded\r\ntransfer-encoding: chunked\r\n";
+    for chunks in ["5 \r\nA=1&B\r\n0\r\n\r\n", "5\nA=1&B\n0\n\n", "0\r\nx: y\n\r\n\r\n"] {
+        let bytes = request("POST", &format!("{form}\r\n{chunks}{}", request("GET", "\r\n")));
+        let answer = client::raw(gateway.address, bytes.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+    assert_eq!(upstream.count(), 0);
+}
