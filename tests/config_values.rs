@@ -20,6 +20,8 @@ use maskgate::config::Configuration;
 use maskgate::config::Flags;
 use maskgate::config::Settings;
 use maskgate::config::Sources;
+use maskgate::policy::clients::ClientTimeouts;
+use maskgate::policy::clients::Clients;
 use maskgate::policy::endpoint::Endpoint;
 use maskgate::policy::field::Check;
 use maskgate::policy::limit::BodyLimit;
@@ -95,6 +97,7 @@ fn assert_default(configuration: &Configuration) {
     assert_eq!(policy.upstream.host, HostHeader::Preserve);
     assert_eq!(policy.upstream.timeouts, Timeouts::default());
     assert!(policy.upstream.tls.is_none());
+    assert_eq!(policy.clients, Clients::default());
     assert_default_limits(&policy.limits);
 }
 
@@ -176,6 +179,24 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let log =
         LogPolicy { level: LogLevel::Trace, format: LogFormat::Text, access: AccessLog::All };
     assert_eq!(policy.log, log);
+}
+
+#[test]
+fn every_key_of_clients_can_be_set() {
+    let text = format!(
+        "{UPSTREAM}listen:\n  timeouts: {{ handshake: 1s, header: 2s, idle: 3s, body: 4s, \
+         body_gap: 5ms, write: 1h }}\n"
+    );
+    let clients = compiled(&text).policy.clients;
+    let timeouts = ClientTimeouts {
+        handshake: Duration::from_secs(1),
+        header: Duration::from_secs(2),
+        idle: Duration::from_secs(3),
+        body: Duration::from_secs(4),
+        body_gap: Duration::from_millis(5),
+        write: Duration::from_hours(1),
+    };
+    assert_eq!(clients, Clients { timeouts });
 }
 
 #[test]

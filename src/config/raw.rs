@@ -51,6 +51,22 @@ pub(crate) struct Raw {
 pub(crate) struct RawListen {
     pub(crate) address: Option<Word<SocketAddr>>,
     pub(crate) max_connections: Option<Whole>,
+    pub(crate) timeouts: RawClientTimeouts,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: keys below it, such as `body: 30s`"
+)]
+pub(crate) struct RawClientTimeouts {
+    pub(crate) handshake: Option<Word<Duration>>,
+    pub(crate) header: Option<Word<Duration>>,
+    pub(crate) idle: Option<Word<Duration>>,
+    pub(crate) body: Option<Word<Duration>>,
+    pub(crate) body_gap: Option<Word<Duration>>,
+    pub(crate) write: Option<Word<Duration>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -70,7 +70,9 @@ fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
             Violation::Framing(_) | Violation::Unreadable(_) => {
                 (StatusCode::BAD_REQUEST, 20400)
             }
-            Violation::TooSlow => (StatusCode::REQUEST_TIMEOUT, 20408),
+            Violation::TooSlow { .. } | Violation::Stalled { .. } => {
+                (StatusCode::REQUEST_TIMEOUT, 20408)
+            }
         },
         Rejection::Upstream(error) => match error {
             UpstreamError::Connect(_)
@@ -145,7 +147,8 @@ const fn frames_badly(rejection: &Rejection) -> bool {
             Violation::TooLarge { .. }
             | Violation::Framing(_)
             | Violation::Unreadable(_)
-            | Violation::TooSlow => true,
+            | Violation::TooSlow { .. }
+            | Violation::Stalled { .. } => true,
             Violation::Field { .. } | Violation::Form { .. } | Violation::Format(_) => false,
         },
         Rejection::Unroutable(_) | Rejection::Denied(_) | Rejection::Upstream(_) => false,

@@ -5,6 +5,7 @@
 
 mod field;
 mod limits;
+mod listen;
 mod origin;
 mod range;
 mod rate;
@@ -49,11 +50,18 @@ pub(crate) fn compile(
     notes: &mut Notes,
 ) -> Option<Configuration> {
     let settings = settings(raw, notes);
+    let clients = listen::clients(&raw.listen, notes);
     let accounts = accounts(&raw.accounts, notes);
     let limits = limits::limits(&raw.limits, places, notes);
     let upstream = upstream::upstream(&raw.upstream, directory, notes);
-    let policy =
-        Policy { generation: 0, upstream: upstream?, accounts, limits, log: log(&raw.log) };
+    let policy = Policy {
+        generation: 0,
+        clients,
+        upstream: upstream?,
+        accounts,
+        limits,
+        log: log(&raw.log),
+    };
     Some(Configuration { settings, policy })
 }
 
