@@ -26,6 +26,8 @@ use tokio::task;
 use tokio::task::LocalSet;
 use tokio::time;
 
+use crate::door::Door;
+use crate::door::HandshakeError;
 use crate::forward::Counters;
 use crate::forward::Forwarder;
 use crate::gateway::Client;
@@ -52,6 +54,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 pub struct Parts {
     /// Shared by all workers.
     pub shared: Arc<Shared>,
+    /// What new connections pass; shared by all workers.
+    pub door: Arc<Door>,
     /// Shared by all workers.
     pub metrics: Arc<Metrics>,
     /// Shared by all workers.
@@ -116,6 +120,7 @@ impl Worker {
 
 /// What the connections of one worker share.
 struct Local {
+    door: Arc<Door>,
     gateway: Gateway,
     server: http1::Builder,
     drain: watch::Receiver<bool>,
@@ -182,6 +187,7 @@ impl Local {
         };
         let forwarder = Forwarder::new(clock, parts.upstream_counters);
         Self {
+            door: parts.door,
             gateway: Gateway { shared: parts.shared, forwarder, observer },
             server,
             drain: parts.drain,
@@ -225,14 +231,16 @@ impl OpenConnection {
         let local = &self.local;
         let stream = tokio::net::TcpStream::from_std(stream)?;
         stream.set_nodelay(true)?;
-        let client = Client::new(peer.ip());
+        let limit = local.gateway.shared.policy.snapshot().clients.timeouts.handshake;
+        let arrived = local.door.enter(stream, peer.ip(), limit).await?;
+        let client = Client::new(arrived.address, arrived.scheme);
         let answer = service_fn(|request: http::Request<Incoming>| {
             let client = &client;
             async move {
                 Ok::<_, std::convert::Infallible>(local.gateway.handle(request, client).await)
             }
         });
-        let serving = local.server.serve_connection(TokioIo::new(stream), answer);
+        let serving = local.server.serve_connection(TokioIo::new(arrived.transport), answer);
         let mut serving = std::pin::pin!(serving);
         let mut drain = local.drain.clone();
         tokio::select! {
@@ -261,6 +269,8 @@ impl Drop for OpenConnection {
 enum ServeError {
     #[error("the socket failed: {0}")]
     Socket(#[from] io::Error),
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
     #[error("{0}")]
     Http(#[from] hyper::Error),
 }

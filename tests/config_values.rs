@@ -160,6 +160,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let expected = Settings {
         listen: "[::1]:1".parse().unwrap(),
         max_connections: NonZeroUsize::new(2).unwrap(),
+        tls: None,
         admin: "[::1]:2".parse().unwrap(),
         workers: NonZeroUsize::new(3).unwrap(),
         drain: Duration::ZERO,
@@ -347,6 +348,50 @@ fn an_authority_is_read_from_a_file_beside_the_configuration() {
     let sources = Sources { file: Some(file.0.clone()), ..Sources::default() };
     let configuration = sources.load().unwrap_or_else(|errors| panic!("{errors}"));
     assert!(configuration.policy.upstream.tls.is_some());
+}
+
+/// What is said of `listen.tls` when its files hold these.
+fn tls_mistake(certificate: &str, key: &str) -> String {
+    let certificate = Scratch::new("tls.crt", certificate);
+    let key = Scratch::new("tls.key", key);
+    let (certificate, key) = (certificate.0.display(), key.0.display());
+    let text = format!(
+        "{UPSTREAM}listen: {{ tls: {{ certificate: {certificate}, private_key: {key} }} }}\n"
+    );
+    match compile(&text, &[]) {
+        Ok(configuration) => format!("{:?}", configuration.settings.tls.is_some()),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn a_certificate_and_its_key_have_to_fit_and_none_of_a_key_is_told() {
+    let pair = || rcgen::generate_simple_self_signed(vec!["gateway".to_owned()]).unwrap();
+    let (one, other) = (pair(), pair());
+    let (certificate, key) = (one.cert.pem(), one.signing_key.serialize_pem());
+    assert_eq!(tls_mistake(&certificate, &key), "true");
+    assert_eq!(tls_mistake(&format!("{key}{certificate}"), &key), "true", "in one file");
+
+    let in_one_line = key.replace('\n', "");
+    let without_end: String = key.lines().take(2).collect::<Vec<_>>().join("\n");
+    let odd = key.replace("MIG", "M!G");
+    for (certificate, key, told) in [
+        (
+            &certificate,
+            &other.signing_key.serialize_pem(),
+            "is not the key of the first certif",
+        ),
+        (&certificate, &in_one_line, "is damaged: a section"),
+        (&in_one_line, &key, "is damaged: a section"),
+        (&certificate, &without_end, "is damaged: a section has no end"),
+        (&certificate, &odd, "is damaged: a section is not base64"),
+        (&certificate, &certificate, "holds no private key, or one with a passphrase"),
+        (&key, &key, "holds no certificate"),
+    ] {
+        let found = tls_mistake(certificate, key);
+        assert!(found.contains(told), "{found}");
+        assert!(!found.contains("MIG") && !found.contains("M!G"), "{found}");
+    }
 }
 
 /// The keys of the mapping at `path`, as the help for an unknown one tells them; none where it

@@ -12,6 +12,7 @@ mod admin;
 mod errors;
 mod fields;
 mod forwarding;
+mod https;
 mod in_flight;
 mod log;
 mod overrides;
