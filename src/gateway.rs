@@ -31,6 +31,7 @@ use crate::observe::Record;
 use crate::observe::journal::Tap;
 use crate::policy::Policy;
 use crate::policy::PolicyHandle;
+use crate::policy::upstream::Scheme;
 use crate::reject::Rejection;
 use crate::respond;
 use crate::respond::ReplyBody;
@@ -68,10 +69,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client at this address; an IPv4 one that came by an IPv6 socket is written as IPv4.
-    pub fn new(address: IpAddr) -> Self {
+    /// The client at this address, that speaks `scheme`; an IPv4 one that came by an IPv6 socket is written as IPv4.
+    pub fn new(address: IpAddr, scheme: Scheme) -> Self {
         let address = address.to_canonical();
-        Self { address, caller: Caller::new(address) }
+        Self { address, caller: Caller::new(address, scheme) }
     }
 }
 

@@ -16,7 +16,7 @@
 //! down ([`time::Tick`]). Every request ends in one [`observe::Record`].
 //!
 //! Reading order: [`gateway`], then the stages, then [`policy`] and [`config`], which makes
-//! policies out of YAML, then [`server`], [`worker`] and [`listen`], which run it all.
+//! policies out of YAML, then [`server`], [`listen`], [`door`] and [`worker`], which run it all.
 //! [`backend`] is a world of its own: the masking backend that `maskgate demo` puts behind the
 //! gateway; [`control`] is what tests may do to it, and [`report`] is what is said of the client
 //! that they test.
@@ -28,6 +28,7 @@ pub mod backend;
 pub mod classify;
 pub mod config;
 pub mod control;
+pub mod door;
 pub mod forward;
 pub mod gateway;
 pub mod ingress;

@@ -81,6 +81,7 @@ mod tests {
     use super::Acceptor;
     use crate::admit::Admission;
     use crate::classify::DigestKey;
+    use crate::door::Door;
     use crate::gateway::Shared;
     use crate::observe::metrics::Metrics;
     use crate::observe::request_log::LogSink;
@@ -123,6 +124,7 @@ mod tests {
             let (drain, draining) = watch::channel(false);
             let parts = Parts {
                 shared: Arc::new(shared),
+                door: Arc::new(Door { certificate: None, metrics: Arc::clone(&metrics) }),
                 metrics: Arc::clone(&metrics),
                 upstream_counters: Arc::default(),
                 log: LogSink::new().0,

@@ -16,8 +16,13 @@ use crate::admit::Admission;
 use crate::classify::DigestKey;
 use crate::config::Configuration;
 use crate::config::Settings;
+use crate::config::TlsFault;
+use crate::config::TlsWatch;
 use crate::config::Watch;
 use crate::control::Control;
+use crate::door;
+use crate::door::Certificate;
+use crate::door::Door;
 use crate::gateway::Shared;
 use crate::listen::Acceptor;
 use crate::observe::events::EventLog;
@@ -25,6 +30,7 @@ use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::policy::PolicyHandle;
+use crate::policy::upstream::Scheme;
 use crate::reload::ReloadRequest;
 use crate::reload::Reloader;
 use crate::state::State;
@@ -61,6 +67,8 @@ pub struct Server {
     listener: TcpListener,
     admin_listener: TcpListener,
     settings: Settings,
+    door: Arc<Door>,
+    tls_watch: Option<TlsWatch>,
     state: Arc<State>,
     control: Option<Arc<Control>>,
     journal: Option<Arc<Journal>>,
@@ -80,6 +88,9 @@ pub enum StartError {
     /// A thread or a runtime could not be made.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
+    /// The files of the certificate are others than a moment ago.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
     /// The metrics contradict each other.
     #[error("cannot register the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -90,6 +101,8 @@ impl Server {
     pub fn bind(parts: Parts) -> Result<Self, StartError> {
         let Configuration { settings, policy } = parts.configuration;
         parts.events.apply(&policy.log);
+        let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
+        let (certificate, tls_watch) = certificate.unzip();
         let listener = listen(settings.listen)?;
         let admin_listener = listen(settings.admin)?;
         let shared = Shared {
@@ -100,14 +113,27 @@ impl Server {
         };
         let metrics = Metrics::new(crate::time::wall_clock())?;
         let state = State::new(shared, metrics, parts.log, parts.events);
-        let (state, control) = (Arc::new(state), parts.control.map(Arc::new));
-        let journal = parts.journal;
-        Ok(Self { listener, admin_listener, settings, state, control, journal })
+        let door = Door { certificate, metrics: Arc::clone(&state.metrics) };
+        Ok(Self {
+            listener,
+            admin_listener,
+            settings,
+            door: Arc::new(door),
+            tls_watch,
+            state: Arc::new(state),
+            control: parts.control.map(Arc::new),
+            journal: parts.journal,
+        })
     }
 
     /// Where clients connect.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// What clients speak there.
+    pub fn scheme(&self) -> Scheme {
+        self.door.scheme()
     }
 
     /// Where operators connect.
@@ -140,6 +166,7 @@ impl Server {
         let background = [
             tokio::spawn(admin.serve()),
             tokio::spawn(sweep::run(Arc::clone(&self.state))),
+            tokio::spawn(keep_current(&self.door, self.tls_watch)),
             tokio::spawn(async move {
                 match reloader {
                     Some(reloader) => reloader.run().await,
@@ -187,6 +214,7 @@ impl Server {
     ) -> io::Result<Vec<Worker>> {
         let parts = worker::Parts {
             shared: Arc::clone(&self.state.shared),
+            door: Arc::clone(&self.door),
             metrics: Arc::clone(&self.state.metrics),
             upstream_counters: Arc::clone(&self.state.upstream_counters),
             log: Arc::clone(&self.state.log),
@@ -198,6 +226,23 @@ impl Server {
         (0..self.settings.workers.get())
             .map(|index| Worker::start(index, parts.clone()))
             .collect()
+    }
+}
+
+/// Keeps to the files of the certificate, where there is one.
+fn keep_current(
+    door: &Door,
+    watch: Option<TlsWatch>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let metrics = Arc::clone(&door.metrics);
+    let kept = door.certificate.clone().zip(watch);
+    async move {
+        match kept {
+            Some((certificate, watch)) => {
+                door::keep_current(certificate, watch, metrics).await;
+            }
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -25,6 +25,8 @@ use tokio::task;
 use tokio::task::LocalSet;
 use tokio::time;
 
+use crate::door::Door;
+use crate::door::HandshakeError;
 use crate::forward::Counters;
 use crate::forward::Forwarder;
 use crate::gateway::Client;
@@ -33,19 +35,12 @@ use crate::gateway::Shared;
 use crate::ingress;
 use crate::ingress::ClientStream;
 use crate::ingress::Conversation;
-use crate::ingress::Timeouts;
 use crate::observe::Observer;
 use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
 
-/// How long a client may take.
-const TIMEOUTS: Timeouts = Timeouts {
-    header: Duration::from_secs(10),
-    idle: Duration::from_mins(1),
-    write: Duration::from_secs(15),
-};
 /// How often unused connections to the upstream are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
@@ -54,6 +49,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 pub struct Parts {
     /// Shared by all workers.
     pub shared: Arc<Shared>,
+    /// What new connections pass; shared by all workers.
+    pub door: Arc<Door>,
     /// Shared by all workers.
     pub metrics: Arc<Metrics>,
     /// Shared by all workers.
@@ -118,6 +115,7 @@ impl Worker {
 
 /// What the connections of one worker share.
 struct Local {
+    door: Arc<Door>,
     gateway: Gateway,
     server: http1::Builder,
     drain: watch::Receiver<bool>,
@@ -184,6 +182,7 @@ impl Local {
         };
         let forwarder = Forwarder::new(clock, parts.upstream_counters);
         Self {
+            door: parts.door,
             gateway: Gateway { shared: parts.shared, forwarder, observer },
             server,
             drain: parts.drain,
@@ -227,9 +226,12 @@ impl OpenConnection {
         let local = &self.local;
         let stream = tokio::net::TcpStream::from_std(stream)?;
         stream.set_nodelay(true)?;
-        let client = Client::new(peer.ip());
+        let timeouts = local.gateway.shared.policy.snapshot().clients.timeouts;
+        let arrived = local.door.enter(stream, peer.ip(), timeouts.handshake).await?;
+        let client = Client::new(arrived.address, arrived.scheme);
         let conversation = Conversation::new();
-        let mut stream = ClientStream::new(stream, Rc::clone(&conversation), TIMEOUTS);
+        let mut stream =
+            ClientStream::new(arrived.transport, Rc::clone(&conversation), timeouts);
         let mut drain = local.drain.clone();
         tokio::select! {
             biased;
@@ -272,6 +274,8 @@ impl Drop for OpenConnection {
 enum ServeError {
     #[error("the socket failed: {0}")]
     Socket(#[from] io::Error),
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
     #[error("{0}")]
     Http(#[from] hyper::Error),
 }

@@ -20,6 +20,8 @@ use maskgate::config::Configuration;
 use maskgate::config::Flags;
 use maskgate::config::Settings;
 use maskgate::config::Sources;
+use maskgate::policy::clients::ClientTimeouts;
+use maskgate::policy::clients::Clients;
 use maskgate::policy::endpoint::Endpoint;
 use maskgate::policy::field::Check;
 use maskgate::policy::limit::BodyLimit;
@@ -95,6 +97,7 @@ fn assert_default(configuration: &Configuration) {
     assert_eq!(policy.upstream.host, HostHeader::Preserve);
     assert_eq!(policy.upstream.timeouts, Timeouts::default());
     assert!(policy.upstream.tls.is_none());
+    assert_eq!(policy.clients, Clients::default());
     assert_default_limits(&policy.limits);
 }
 
@@ -157,6 +160,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let expected = Settings {
         listen: "[::1]:1".parse().unwrap(),
         max_connections: NonZeroUsize::new(2).unwrap(),
+        tls: None,
         admin: "[::1]:2".parse().unwrap(),
         workers: NonZeroUsize::new(3).unwrap(),
         drain: Duration::ZERO,
@@ -176,6 +180,24 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let log =
         LogPolicy { level: LogLevel::Trace, format: LogFormat::Text, access: AccessLog::All };
     assert_eq!(policy.log, log);
+}
+
+#[test]
+fn every_key_of_clients_can_be_set() {
+    let text = format!(
+        "{UPSTREAM}listen:\n  timeouts: {{ handshake: 1s, header: 2s, idle: 3s, body: 4s, \
+         body_gap: 5ms, write: 1h }}\n"
+    );
+    let clients = compiled(&text).policy.clients;
+    let timeouts = ClientTimeouts {
+        handshake: Duration::from_secs(1),
+        header: Duration::from_secs(2),
+        idle: Duration::from_secs(3),
+        body: Duration::from_secs(4),
+        body_gap: Duration::from_millis(5),
+        write: Duration::from_hours(1),
+    };
+    assert_eq!(clients, Clients { timeouts });
 }
 
 #[test]
@@ -326,6 +348,50 @@ fn an_authority_is_read_from_a_file_beside_the_configuration() {
     let sources = Sources { file: Some(file.0.clone()), ..Sources::default() };
     let configuration = sources.load().unwrap_or_else(|errors| panic!("{errors}"));
     assert!(configuration.policy.upstream.tls.is_some());
+}
+
+/// What is said of `listen.tls` when its files hold these.
+fn tls_mistake(certificate: &str, key: &str) -> String {
+    let certificate = Scratch::new("tls.crt", certificate);
+    let key = Scratch::new("tls.key", key);
+    let (certificate, key) = (certificate.0.display(), key.0.display());
+    let text = format!(
+        "{UPSTREAM}listen: {{ tls: {{ certificate: {certificate}, private_key: {key} }} }}\n"
+    );
+    match compile(&text, &[]) {
+        Ok(configuration) => format!("{:?}", configuration.settings.tls.is_some()),
+        Err(errors) => errors.to_string(),
+    }
+}
+
+#[test]
+fn a_certificate_and_its_key_have_to_fit_and_none_of_a_key_is_told() {
+    let pair = || rcgen::generate_simple_self_signed(vec!["gateway".to_owned()]).unwrap();
+    let (one, other) = (pair(), pair());
+    let (certificate, key) = (one.cert.pem(), one.signing_key.serialize_pem());
+    assert_eq!(tls_mistake(&certificate, &key), "true");
+    assert_eq!(tls_mistake(&format!("{key}{certificate}"), &key), "true", "in one file");
+
+    let in_one_line = key.replace('\n', "");
+    let without_end: String = key.lines().take(2).collect::<Vec<_>>().join("\n");
+    let odd = key.replace("MIG", "M!G");
+    for (certificate, key, told) in [
+        (
+            &certificate,
+            &other.signing_key.serialize_pem(),
+            "is not the key of the first certif",
+        ),
+        (&certificate, &in_one_line, "is damaged: a section"),
+        (&in_one_line, &key, "is damaged: a section"),
+        (&certificate, &without_end, "is damaged: a section has no end"),
+        (&certificate, &odd, "is damaged: a section is not base64"),
+        (&certificate, &certificate, "holds no private key, or one with a passphrase"),
+        (&key, &key, "holds no certificate"),
+    ] {
+        let found = tls_mistake(certificate, key);
+        assert!(found.contains(told), "{found}");
+        assert!(!found.contains("MIG") && !found.contains("M!G"), "{found}");
+    }
 }
 
 /// The keys of the mapping at `path`, as the help for an unknown one tells them; none where it

@@ -19,7 +19,7 @@ const RANKS: &[&[&str]] = &[
     &["reject"],
     &["observe"],
     &["respond", "report"],
-    &["gateway"],
+    &["gateway", "door"],
     &["worker", "state"],
     &["listen", "admin", "reload", "sweep"],
     &["server"],

@@ -4,6 +4,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::policy::Policy;
+use crate::policy::clients::Clients;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::field::Check;
 use crate::policy::field::FieldRule;
@@ -25,6 +26,7 @@ use crate::policy::upstream::Upstream;
 pub(super) fn render(policy: &Policy) -> String {
     let view = json!({
         "generation": policy.generation,
+        "listen": clients(&policy.clients),
         "upstream": upstream(&policy.upstream),
         "accounts": policy.accounts.len(),
         "limits": limits(&policy.limits),
@@ -33,6 +35,20 @@ pub(super) fn render(policy: &Policy) -> String {
     let mut text = view.to_string();
     text.push('\n');
     text
+}
+
+fn clients(clients: &Clients) -> Value {
+    let timeouts = clients.timeouts;
+    json!({
+        "timeouts_seconds": {
+            "handshake": timeouts.handshake.as_secs_f64(),
+            "header": timeouts.header.as_secs_f64(),
+            "idle": timeouts.idle.as_secs_f64(),
+            "body": timeouts.body.as_secs_f64(),
+            "body_gap": timeouts.body_gap.as_secs_f64(),
+            "write": timeouts.write.as_secs_f64(),
+        },
+    })
 }
 
 fn upstream(upstream: &Upstream) -> Value {

@@ -23,11 +23,15 @@ mod notes;
 mod overlay;
 mod path;
 mod peel;
+mod pem;
 mod raw;
 mod report;
 mod settings;
 mod shape;
 mod suggest;
+mod tls_files;
+mod tls_watch;
+mod tracked;
 mod tree;
 mod watch;
 mod word;
@@ -50,6 +54,10 @@ pub use report::Format;
 pub use report::render;
 pub use report::render_all;
 pub use settings::Settings;
+pub use tls_files::ClientCertificates;
+pub use tls_files::TlsFault;
+pub use tls_files::TlsFiles;
+pub use tls_watch::TlsWatch;
 pub use watch::Look;
 pub use watch::Watch;
 
@@ -58,6 +66,11 @@ use document::Document;
 use notes::Notes;
 use notes::Places;
 use overlay::Overlay;
+
+/// The most bytes that are read of a file: one that has them all is too large.
+fn limit() -> u64 {
+    u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1)
+}
 
 /// What the gateway runs by.
 #[derive(Clone, Debug)]
@@ -125,9 +138,8 @@ impl Sources {
     /// The bytes of the file, where there is one: at most one more than [`MAX_FILE`].
     pub fn read(&self) -> io::Result<Option<Vec<u8>>> {
         let Some(path) = &self.file else { return Ok(None) };
-        let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
         let mut bytes = Vec::new();
-        File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+        File::open(path)?.take(limit()).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }
 

@@ -12,6 +12,7 @@ use crate::config::shape::List;
 use crate::config::shape::OneOrMany;
 use crate::config::shape::Table;
 use crate::config::shape::Whole;
+use crate::config::tls_files::ClientCertificates;
 use crate::config::word::AccountSid;
 use crate::config::word::ServiceSid;
 use crate::config::word::Size;
@@ -51,6 +52,36 @@ pub(crate) struct Raw {
 pub(crate) struct RawListen {
     pub(crate) address: Option<Word<SocketAddr>>,
     pub(crate) max_connections: Option<Whole>,
+    pub(crate) tls: Option<RawListenTls>,
+    pub(crate) timeouts: RawClientTimeouts,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: keys below it, such as `certificate: tls.crt`"
+)]
+pub(crate) struct RawListenTls {
+    pub(crate) certificate: Option<Word<String>>,
+    pub(crate) private_key: Option<Word<String>>,
+    pub(crate) client_ca: Option<Word<String>>,
+    pub(crate) client_certificates: Option<Word<ClientCertificates>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: keys below it, such as `body: 30s`"
+)]
+pub(crate) struct RawClientTimeouts {
+    pub(crate) handshake: Option<Word<Duration>>,
+    pub(crate) header: Option<Word<Duration>>,
+    pub(crate) idle: Option<Word<Duration>>,
+    pub(crate) body: Option<Word<Duration>>,
+    pub(crate) body_gap: Option<Word<Duration>>,
+    pub(crate) write: Option<Word<Duration>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

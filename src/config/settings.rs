@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
 
+use crate::config::tls_files::TlsFiles;
+
 /// What a reload cannot change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,6 +15,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// How many of them may be connected at once: 1 to 1,000,000.
     pub max_connections: NonZeroUsize,
+    /// The files by which clients are spoken to over TLS; none: over plain TCP.
+    pub tls: Option<TlsFiles>,
     /// Where metrics and health are asked for.
     pub admin: SocketAddr,
     /// How many threads answer requests: 1 to 1,024.
@@ -26,6 +30,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             max_connections: NonZeroUsize::MIN.saturating_add(9_999),
+            tls: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9091)),
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: Duration::from_secs(25),
@@ -39,6 +44,7 @@ impl Settings {
         [
             (self.listen != other.listen, "listen.address"),
             (self.max_connections != other.max_connections, "listen.max_connections"),
+            (self.tls != other.tls, "listen.tls"),
             (self.admin != other.admin, "admin.address"),
             (self.workers != other.workers, "workers"),
             (self.drain != other.drain, "drain"),
@@ -52,7 +58,10 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::Settings;
+    use crate::config::tls_files::ClientCertificates;
+    use crate::config::tls_files::TlsFiles;
     use std::num::NonZeroUsize;
+    use std::path::PathBuf;
     use std::time::Duration;
 
     #[test]
@@ -62,12 +71,24 @@ mod tests {
         let other = Settings {
             listen: settings.admin,
             max_connections: NonZeroUsize::MIN,
+            tls: Some(TlsFiles {
+                certificate: PathBuf::from("tls.crt"),
+                private_key: PathBuf::from("tls.key"),
+                client_ca: None,
+                client_certificates: ClientCertificates::Required,
+            }),
             admin: settings.listen,
             workers: NonZeroUsize::MIN.saturating_add(1),
             drain: Duration::ZERO,
         };
-        let all =
-            ["listen.address", "listen.max_connections", "admin.address", "workers", "drain"];
+        let all = [
+            "listen.address",
+            "listen.max_connections",
+            "listen.tls",
+            "admin.address",
+            "workers",
+            "drain",
+        ];
         assert_eq!(settings.differing(&other), all);
     }
 }

@@ -1,25 +1,18 @@
 //! Is it time to reload? When the bytes of the file are others than before.
-//!
-//! Kubernetes swaps a mounted `ConfigMap` by a symbolic link of its directory; the file behind it
-//! may then have the size and the time of the one before. So what is compared is what the links lead to, and
-//! then the bytes. Nothing here waits or is told: the caller looks once a second.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
 
 use crate::config::ConfigErrors;
 use crate::config::Configuration;
 use crate::config::Sources;
+use crate::config::limit;
+use crate::config::tracked::Tracked;
 
 /// A file that is looked at again and again.
 #[derive(Debug)]
 pub struct Watch {
     sources: Sources,
-    seen: Option<Seen>,
-    bytes: Option<Vec<u8>>,
+    file: Tracked,
 }
 
 /// What a look has found.
@@ -31,97 +24,41 @@ pub enum Look {
     Changed(Box<Result<Configuration, ConfigErrors>>),
 }
 
-/// What tells one state of a file from another without reading it.
-#[derive(Debug, PartialEq, Eq)]
-enum Seen {
-    File(Stat),
-    Failure(io::ErrorKind),
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    real_path: PathBuf,
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Seen {
-    fn at(path: &Path) -> Self {
-        match Stat::of(path) {
-            Ok(stat) => Self::File(stat),
-            Err(error) => Self::Failure(error.kind()),
-        }
-    }
-}
-
-impl Stat {
-    fn of(path: &Path) -> io::Result<Self> {
-        let real_path = fs::canonicalize(path)?;
-        let found = fs::metadata(&real_path)?;
-        Ok(Self {
-            real_path,
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        })
-    }
-}
-
 impl Watch {
     /// Watches the file of `sources`; nothing is read yet. [`force`](Self::force) reads the
     /// first configuration.
-    pub const fn new(sources: Sources) -> Self {
-        Self { sources, seen: None, bytes: None }
+    pub fn new(sources: Sources) -> Self {
+        Self { sources, file: Tracked::default() }
     }
 
     /// Looks at the file, and reads and compiles it where its bytes are others than at the
     /// last time. A file that cannot be read, or that does not compile, is reported once.
     pub fn look(&mut self) -> Look {
         let Some(path) = &self.sources.file else { return Look::Same };
-        let before = Seen::at(path);
-        if self.seen.as_ref() == Some(&before) {
-            return Look::Same;
-        }
-        let read = self.sources.read();
-        // Whoever is writing the file right now will have finished by the next look.
-        if read.is_ok() && Seen::at(path) != before {
-            return Look::Same;
-        }
-        self.seen = Some(before);
-        match read {
-            Ok(bytes) if bytes == self.bytes => Look::Same,
-            read => Look::Changed(Box::new(self.take(read))),
+        match self.file.look(path, limit()) {
+            None => Look::Same,
+            Some(read) => Look::Changed(Box::new(compiled(&self.sources, read.map(Some)))),
         }
     }
 
     /// Reads and compiles everything, whether the file has changed or not; so do other files
     /// that it names come into force.
     pub fn force(&mut self) -> Result<Configuration, ConfigErrors> {
-        self.seen = self.sources.file.as_deref().map(Seen::at);
-        let read = self.sources.read();
-        self.take(read)
+        let read = match &self.sources.file {
+            Some(path) => self.file.read(path, limit()).map(Some),
+            None => Ok(None),
+        };
+        compiled(&self.sources, read)
     }
+}
 
-    fn take(
-        &mut self,
-        read: io::Result<Option<Vec<u8>>>,
-    ) -> Result<Configuration, ConfigErrors> {
-        match read {
-            Ok(bytes) => {
-                self.bytes = bytes;
-                self.sources.compile(self.bytes.as_deref())
-            }
-            Err(error) => {
-                // When the file is back, it counts as changed.
-                self.bytes = None;
-                Err(self.sources.unreadable(&error))
-            }
-        }
+fn compiled(
+    sources: &Sources,
+    read: io::Result<Option<&[u8]>>,
+) -> Result<Configuration, ConfigErrors> {
+    match read {
+        Ok(bytes) => sources.compile(bytes),
+        Err(error) => Err(sources.unreadable(&error)),
     }
 }
 

@@ -11,6 +11,7 @@ use serde::de::Error;
 use serde::de::Unexpected;
 use serde::de::Visitor;
 
+use crate::config::tls_files::ClientCertificates;
 use crate::policy::limit::RateLimitFields;
 use crate::policy::limit::Unmatched;
 use crate::policy::log::AccessLog;
@@ -173,6 +174,14 @@ impl FromWord for RateLimitFields {
 
     fn from_word(word: &str) -> Option<Self> {
         chosen(word, &[("on", Self::On), ("off", Self::Off)])
+    }
+}
+
+impl FromWord for ClientCertificates {
+    const EXPECTED: &'static str = "a demand on clients: one of `optional` and `required`";
+
+    fn from_word(word: &str) -> Option<Self> {
+        chosen(word, &[("optional", Self::Optional), ("required", Self::Required)])
     }
 }
 

@@ -16,6 +16,7 @@ use http_body_util::Full;
 use crate::forward::Outgoing;
 use crate::policy::upstream::HostHeader;
 use crate::policy::upstream::Origin;
+use crate::policy::upstream::Scheme;
 use crate::policy::upstream::Upstream;
 
 /// The name of the field that ties a request's log lines together.
@@ -52,22 +53,24 @@ const OVERRIDES: [HeaderName; 5] = [
 /// Who sent a request, as the upstream is told. Made once a connection.
 #[derive(Clone, Debug)]
 pub struct Caller {
+    proto: &'static str,
     forwarded_for: HeaderValue,
     forwarded: HeaderValue,
 }
 
 impl Caller {
-    /// The client at this address, over plain HTTP.
-    pub fn new(address: IpAddr) -> Self {
+    /// The client at this address, that speaks `scheme`.
+    pub fn new(address: IpAddr, scheme: Scheme) -> Self {
+        let proto = scheme.as_str();
         // RFC 7239 §6 wants IPv6 in brackets and quotes.
         let forwarded = match address {
-            IpAddr::V4(address) => format!("for={address};proto=http"),
-            IpAddr::V6(address) => format!("for=\"[{address}]\";proto=http"),
+            IpAddr::V4(address) => format!("for={address};proto={proto}"),
+            IpAddr::V6(address) => format!("for=\"[{address}]\";proto={proto}"),
         };
         let value = |text: &str| {
             HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
         };
-        Self { forwarded_for: value(&address.to_string()), forwarded: value(&forwarded) }
+        Self { proto, forwarded_for: value(&address.to_string()), forwarded: value(&forwarded) }
     }
 }
 
@@ -92,7 +95,7 @@ pub(super) fn upstream_request(outgoing: Outgoing<'_>) -> Request<Full<Bytes>> {
     }
     headers.insert(FORWARDED, caller.forwarded.clone());
     headers.insert(X_FORWARDED_FOR, caller.forwarded_for.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(caller.proto));
     if let Some(host) = headers.get(header::HOST).cloned() {
         headers.insert(X_FORWARDED_HOST, host);
     }
@@ -199,6 +202,7 @@ mod tests {
     use super::clean_answer;
     use super::keep_alive_limit;
     use super::strip_hop_by_hop;
+    use crate::policy::upstream::Scheme;
     use http::HeaderMap;
     use http::HeaderName;
     use http::HeaderValue;
@@ -266,7 +270,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_client_is_named_in_brackets_and_quotes() {
-        let caller = Caller::new("2001:db8::1".parse().unwrap());
+        let caller = Caller::new("2001:db8::1".parse().unwrap(), Scheme::Http);
         assert_eq!(caller.forwarded, "for=\"[2001:db8::1]\";proto=http");
         assert_eq!(caller.forwarded_for, "2001:db8::1");
     }

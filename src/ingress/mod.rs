@@ -23,4 +23,3 @@ pub use head::MAX_FIELDS;
 pub use head::MAX_HEAD;
 pub use stream::ClientStream;
 pub use stream::Protocol;
-pub use stream::Timeouts;

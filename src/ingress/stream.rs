@@ -19,7 +19,6 @@ use bytes::BytesMut;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
 use tokio::time;
 use tokio::time::Sleep;
 
@@ -30,6 +29,7 @@ use crate::ingress::patience::Phase;
 use crate::ingress::walk::End;
 use crate::ingress::walk::Step;
 use crate::ingress::walk::Walk;
+use crate::policy::clients::ClientTimeouts;
 
 /// What the server is handed in place of a head that was refused.
 pub(super) const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: close\r\n\r\n";
@@ -37,17 +37,6 @@ pub(super) const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: -\r\nconnection: cl
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes that are read at a time while a head is incomplete.
 const PIECE: usize = 4 * 1024;
-
-/// How long a client may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// For the whole head of a request, from its first byte.
-    pub header: Duration,
-    /// For the next request to begin.
-    pub idle: Duration,
-    /// For taking the next byte of an answer.
-    pub write: Duration,
-}
 
 /// What a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,10 +48,10 @@ pub enum Protocol {
 }
 
 /// See the module.
-pub struct ClientStream {
-    transport: TcpStream,
+pub struct ClientStream<T> {
+    transport: T,
     conversation: Rc<Conversation>,
-    timeouts: Timeouts,
+    timeouts: ClientTimeouts,
     walk: Walk,
     /// Read, but not handed on yet: first what is clear, then a head that is incomplete.
     held: BytesMut,
@@ -76,13 +65,9 @@ pub struct ClientStream {
     stall: Option<Pin<Box<Sleep>>>,
 }
 
-impl ClientStream {
+impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
     /// Nothing has been read from `transport` yet.
-    pub fn new(
-        transport: TcpStream,
-        conversation: Rc<Conversation>,
-        timeouts: Timeouts,
-    ) -> Self {
+    pub fn new(transport: T, conversation: Rc<Conversation>, timeouts: ClientTimeouts) -> Self {
         Self {
             transport,
             conversation,
@@ -202,11 +187,11 @@ impl ClientStream {
     }
 
     /// Passes on what writing came to, unless the client has taken nothing for too long.
-    fn watch_progress<T>(
+    fn watch_progress<N>(
         &mut self,
         cx: &mut Context<'_>,
-        polled: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        polled: Poll<io::Result<N>>,
+    ) -> Poll<io::Result<N>> {
         if polled.is_ready() {
             self.stall = None;
             return polled;
@@ -218,14 +203,14 @@ impl ClientStream {
     }
 }
 
-impl fmt::Debug for ClientStream {
+impl<T> fmt::Debug for ClientStream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What is held may be a secret.
         f.debug_struct("ClientStream").field("walk", &self.walk).finish_non_exhaustive()
     }
 }
 
-impl AsyncRead for ClientStream {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -274,7 +259,7 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

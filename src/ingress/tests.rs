@@ -4,9 +4,9 @@ use crate::ingress::ClientStream;
 use crate::ingress::Conversation;
 use crate::ingress::HeadFault;
 use crate::ingress::Protocol;
-use crate::ingress::Timeouts;
 use crate::ingress::stream::PREFACE;
 use crate::ingress::stream::STAND_IN;
+use crate::policy::clients::ClientTimeouts;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,25 +17,19 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
-const TIMEOUTS: Timeouts = Timeouts {
-    header: Duration::from_secs(10),
-    idle: Duration::from_mins(1),
-    write: Duration::from_secs(15),
-};
-
 /// A client that has sent `bytes`, and what the server reads of it.
-async fn connected(bytes: &[u8]) -> (TcpStream, ClientStream, Rc<Conversation>) {
+async fn connected(bytes: &[u8]) -> (TcpStream, ClientStream<TcpStream>, Rc<Conversation>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (server, _) = listener.accept().await.unwrap();
     client.write_all(bytes).await.unwrap();
     server.readable().await.unwrap();
     let conversation = Conversation::new();
-    let stream = ClientStream::new(server, Rc::clone(&conversation), TIMEOUTS);
+    let stream = ClientStream::new(server, Rc::clone(&conversation), ClientTimeouts::default());
     (client, stream, conversation)
 }
 
-async fn read(stream: &mut ClientStream) -> Vec<u8> {
+async fn read(stream: &mut ClientStream<TcpStream>) -> Vec<u8> {
     let mut bytes = vec![0; 1024];
     let length = stream.read(&mut bytes).await.unwrap();
     bytes.truncate(length);
@@ -65,7 +59,7 @@ async fn a_head_that_does_not_end_is_given_up_after_its_time_however_it_drips() 
         () = drip => unreachable!("it drips for longer"),
     }
     assert!(elapsed(begun, 10));
-    assert_eq!(conversation.begin().fault, Some(HeadFault::Slow(TIMEOUTS.header)));
+    assert_eq!(conversation.begin().fault, Some(HeadFault::Slow(Duration::from_secs(10))));
 }
 
 #[tokio::test(start_paused = true)]

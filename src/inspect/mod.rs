@@ -20,7 +20,6 @@ mod tests;
 pub mod violation;
 
 use std::error::Error;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -35,12 +34,10 @@ use crate::classify::RequestClass;
 use crate::ingress::Framing;
 use crate::policy::Policy;
 use crate::policy::endpoint::Method;
+use read::Allowance;
 use rules::FormRules;
 use violation::Found;
 use violation::Part;
-
-/// How long a body may take to arrive, from the moment it is asked for.
-pub const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Reads and judges the body of a request: the bytes to forward, exactly as they came.
 ///
@@ -69,7 +66,7 @@ where
         return Err(read::too_large(Part::Body, Found::Exactly(framing.length()), limit));
     }
     if operation.is_none() {
-        return read::whole(body, limit).await;
+        return read::whole(body, Allowance::of(policy)).await;
     }
 
     let rules = FormRules::of(&policy.limits.fields, class.endpoint);
@@ -82,7 +79,7 @@ where
         }
         rules.judge(Part::Query, query.as_bytes())?;
     }
-    let bytes = read::whole(body, limit).await?;
+    let bytes = read::whole(body, Allowance::of(policy)).await?;
     if framing.length() == 0 && !bytes.is_empty() {
         format::judge(&head.headers)?;
     }

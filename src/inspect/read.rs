@@ -1,50 +1,82 @@
 //! Is the whole body here, within its size and its time?
 
 use std::error::Error;
+use std::time::Duration;
 
 use bytes::Bytes;
 use bytes::BytesMut;
 use http_body::Body;
 use http_body_util::BodyExt;
 
-use crate::inspect::BODY_TIME;
 use crate::inspect::patience;
 use crate::inspect::violation::Found;
 use crate::inspect::violation::Part;
 use crate::inspect::violation::Violation;
+use crate::policy::Policy;
+use crate::policy::clients::ClientTimeouts;
 use crate::policy::limit::BodyLimit;
 
-/// Reads a body of at most `limit` bytes within [`BODY_TIME`]. Trailers are dropped.
-pub(super) async fn whole<B>(body: B, limit: BodyLimit) -> Result<Bytes, Violation>
+/// What a body is held to while it is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    /// Its size.
+    pub(super) limit: BodyLimit,
+    /// From the moment it is asked for.
+    pub(super) whole: Duration,
+    /// From one piece to the next.
+    pub(super) gap: Duration,
+}
+
+impl Allowance {
+    /// What the policy allows.
+    pub(super) const fn of(policy: &Policy) -> Self {
+        let ClientTimeouts { body, body_gap, .. } = policy.clients.timeouts;
+        Self { limit: policy.limits.body, whole: body, gap: body_gap }
+    }
+}
+
+/// Reads a body to its end. Trailers are dropped.
+pub(super) async fn whole<B>(body: B, allowed: Allowance) -> Result<Bytes, Violation>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + Send + Sync + 'static,
 {
-    patience::within(BODY_TIME, collect(body, limit)).await.unwrap_or(Err(Violation::TooSlow))
+    let read = patience::within(allowed.whole, collect(body, allowed)).await;
+    read.unwrap_or(Err(Violation::TooSlow { allowed: allowed.whole }))
 }
 
 /// A body in one piece is handed on without a copy. The buffer for one in several grows with
 /// what has come, not with what was announced, so memory costs a client what it holds.
-async fn collect<B>(mut body: B, limit: BodyLimit) -> Result<Bytes, Violation>
+async fn collect<B>(mut body: B, allowed: Allowance) -> Result<Bytes, Violation>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + Send + Sync + 'static,
 {
-    let Some(first) = next_piece(&mut body).await? else { return Ok(Bytes::new()) };
+    let Allowance { limit, gap, .. } = allowed;
+    let Some(first) = next_piece(&mut body, gap).await? else { return Ok(Bytes::new()) };
     within(first.len(), limit)?;
-    let Some(second) = next_piece(&mut body).await? else { return Ok(first) };
+    let Some(second) = next_piece(&mut body, gap).await? else { return Ok(first) };
     let mut whole = BytesMut::from(first);
     let mut next = Some(second);
     while let Some(piece) = next {
         within(whole.len().saturating_add(piece.len()), limit)?;
         whole.extend_from_slice(&piece);
-        next = next_piece(&mut body).await?;
+        next = next_piece(&mut body, gap).await?;
     }
     Ok(whole.freeze())
 }
 
-/// The next piece that holds anything; none at the end.
-async fn next_piece<B>(body: &mut B) -> Result<Option<Bytes>, Violation>
+/// The next piece that holds anything, within `gap`; none at the end.
+async fn next_piece<B>(body: &mut B, gap: Duration) -> Result<Option<Bytes>, Violation>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Error + Send + Sync + 'static,
+{
+    let next = patience::within(gap, next(body)).await;
+    next.unwrap_or(Err(Violation::Stalled { allowed: gap }))
+}
+
+async fn next<B>(body: &mut B) -> Result<Option<Bytes>, Violation>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + Send + Sync + 'static,
@@ -78,7 +110,6 @@ pub(super) const fn too_large(part: Part, found: Found, limit: BodyLimit) -> Vio
 
 #[cfg(test)]
 mod tests {
-    use crate::inspect::BODY_TIME;
     use crate::inspect::inspect;
     use crate::inspect::tests::class;
     use crate::inspect::tests::policy;
@@ -91,7 +122,6 @@ mod tests {
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
     use std::convert::Infallible;
-    use std::pin::pin;
     use std::time::Duration;
     use tokio::io::AsyncReadExt;
     use tokio::io::AsyncWriteExt;
@@ -189,17 +219,47 @@ mod tests {
         assert!(answer.contains("unreadable: The body could not be read"), "{answer}");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_end_is_given_up_after_its_time() {
-        let request = format!("{HEAD}content-length: 9\r\n\r\nTtl=5");
-        let writes = [request.as_str()];
-        let mut conversation = pin!(converse(&writes, Then::Waits));
-        let almost = BODY_TIME.checked_sub(Duration::from_millis(5)).unwrap();
-        tokio::time::timeout(almost, &mut conversation).await.unwrap_err();
-        let answer = conversation.await;
-        assert!(
-            answer.contains("slow: The body did not arrive within 30 seconds."),
-            "{answer}"
+    /// What is answered to a body of nine bytes, sent one each `pause`, and when.
+    #[expect(clippy::disallowed_methods, reason = "the runtime's time stands and is turned")]
+    async fn drip(bytes: usize, pause: Duration) -> (String, Duration) {
+        let (client, server) = tokio::io::duplex(1 << 20);
+        let serving = tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(server), service_fn(answer)),
         );
+        let (mut reading, mut writing) = tokio::io::split(client);
+        let begun = tokio::time::Instant::now();
+        let head = format!("{HEAD}content-length: 9\r\n\r\n");
+        writing.write_all(head.as_bytes()).await.unwrap();
+        let dripping = tokio::spawn(async move {
+            for _ in 0..bytes {
+                tokio::time::sleep(pause).await;
+                drop(writing.write_all(b"a").await);
+            }
+            std::future::pending::<()>().await;
+        });
+        let mut text = String::new();
+        reading.read_to_string(&mut text).await.unwrap();
+        let taken = begun.elapsed();
+        dripping.abort();
+        drop(serving.await.unwrap());
+        (text, taken)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up_after_its_time() {
+        let (answer, taken) = drip(8, Duration::from_secs(4)).await;
+        assert!(answer.contains("slow: The body did not arrive within 30s."), "{answer}");
+        assert_eq!(taken.as_secs(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stalls_is_given_up_after_the_gap_between_two_pieces() {
+        for sent in [0, 2] {
+            let (answer, taken) = drip(sent, Duration::from_secs(1)).await;
+            assert!(answer.contains("slow: The body stalled for 5s."), "{answer}");
+            assert_eq!(taken.as_secs(), u64::try_from(sent).unwrap() + 5);
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use crate::ingress::FramingFault;
 use crate::policy::endpoint::Method;
@@ -57,8 +58,17 @@ pub enum Violation {
     #[error("The body could not be read to its end.")]
     Unreadable(#[source] Box<dyn Error + Send + Sync>),
     /// The body was not there in time.
-    #[error("The body did not arrive within {} seconds.", super::BODY_TIME.as_secs())]
-    TooSlow,
+    #[error("The body did not arrive within {allowed:?}.")]
+    TooSlow {
+        /// How long it may take.
+        allowed: Duration,
+    },
+    /// Nothing more of the body came.
+    #[error("The body stalled for {allowed:?}.")]
+    Stalled {
+        /// How long it may be silent.
+        allowed: Duration,
+    },
 }
 
 impl Violation {
@@ -71,7 +81,7 @@ impl Violation {
             Self::Framing(_) | Self::BodyNotAllowed(_) => ViolationKind::Framing,
             Self::Form { .. } => ViolationKind::Form,
             Self::Unreadable(_) => ViolationKind::Unreadable,
-            Self::TooSlow => ViolationKind::Slow,
+            Self::TooSlow { .. } | Self::Stalled { .. } => ViolationKind::Slow,
         }
     }
 }
@@ -267,6 +277,7 @@ mod tests {
     use super::Violation;
     use super::ViolationKind;
     use crate::policy::limit::OversizeStatus;
+    use std::time::Duration;
 
     fn field(breach: Breach) -> String {
         Violation::Field { field: FieldPath::Form("UniqueName".into()), breach }.to_string()
@@ -326,8 +337,8 @@ mod tests {
             "The body has more than 10 bytes; at most 10 are allowed."
         );
         assert_eq!(
-            Violation::TooSlow.to_string(),
-            "The body did not arrive within 30 seconds."
+            Violation::TooSlow { allowed: Duration::from_secs(30) }.to_string(),
+            "The body did not arrive within 30s."
         );
     }
 

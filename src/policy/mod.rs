@@ -3,6 +3,7 @@
 //! **Invariant:** no I/O, no serde, no metrics, and no value that a limit could not take. A
 //! policy never changes; a reload publishes another one.
 
+pub mod clients;
 pub mod endpoint;
 pub mod field;
 mod handle;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 pub use handle::PolicyHandle;
 
 use crate::sid::Sid;
+use clients::Clients;
 use limit::Limits;
 use log::LogPolicy;
 use upstream::Upstream;
@@ -26,6 +28,8 @@ use upstream::Upstream;
 pub struct Policy {
     /// Counts the policies published by this process; the first is 1.
     pub generation: u64,
+    /// How clients are treated.
+    pub clients: Clients,
     /// Where admitted requests go.
     pub upstream: Upstream,
     /// The account `AC…` of each API key `SK…` that the configuration names.
@@ -41,6 +45,7 @@ impl Policy {
     pub fn for_upstream(upstream: Upstream) -> Self {
         Self {
             generation: 0,
+            clients: Clients::default(),
             upstream,
             accounts: HashMap::new(),
             limits: Limits::default(),

@@ -6,6 +6,7 @@
 
 mod body;
 mod rate_limit;
+mod status;
 
 use http::HeaderName;
 use http::HeaderValue;
@@ -20,13 +21,10 @@ use crate::admit::Permit;
 use crate::classify::RequestClass;
 use crate::classify::Unroutable;
 use crate::forward::AnswerBody;
-use crate::forward::UpstreamError;
 use crate::forward::X_REQUEST_ID;
-use crate::ingress::HeadFault;
 use crate::inspect::Rest;
 use crate::inspect::Violation;
 use crate::observe::Record;
-use crate::policy::limit::OversizeStatus;
 use crate::reject::Rejection;
 use crate::sid::AccountKey;
 use crate::sid::ServiceKey;
@@ -36,69 +34,6 @@ const X_MASKGATE_DECISION: HeaderName = HeaderName::from_static("x-maskgate-deci
 /// Source: RFC 9110 §11.6.1; the realm is the API's.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"Twilio API\"");
 
-/// The status and the API's error code of a rejection.
-fn status_and_code(rejection: &Rejection) -> (StatusCode, u32) {
-    match rejection {
-        Rejection::Head(fault) => match fault {
-            HeadFault::RequestLine
-            | HeadFault::Target
-            | HeadFault::FieldName
-            | HeadFault::FieldValue
-            | HeadFault::LineEnd
-            | HeadFault::Underscore
-            | HeadFault::Framing(_) => (StatusCode::BAD_REQUEST, 20400),
-            HeadFault::Version => (StatusCode::HTTP_VERSION_NOT_SUPPORTED, 20505),
-            HeadFault::TargetTooLong => (StatusCode::URI_TOO_LONG, 20414),
-            HeadFault::TooLarge | HeadFault::TooManyFields => {
-                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, 20431)
-            }
-            HeadFault::Slow(_) => (StatusCode::REQUEST_TIMEOUT, 20408),
-        },
-        Rejection::Unroutable(unroutable) => match unroutable {
-            Unroutable::UnknownPath | Unroutable::SecondSpelling(_) => {
-                (StatusCode::NOT_FOUND, 20404)
-            }
-            Unroutable::MethodNotAllowed(_) => (StatusCode::METHOD_NOT_ALLOWED, 20004),
-            Unroutable::NoCredentials | Unroutable::MalformedCredentials => {
-                (StatusCode::UNAUTHORIZED, 20003)
-            }
-            Unroutable::BadHost(_) | Unroutable::SeveralCredentials => {
-                (StatusCode::BAD_REQUEST, 20400)
-            }
-        },
-        Rejection::Denied(denial) => match denial {
-            Denial::Rate(_) => (StatusCode::TOO_MANY_REQUESTS, 20429),
-            Denial::InFlight { .. } | Denial::TooManyKeys { .. } => {
-                (StatusCode::SERVICE_UNAVAILABLE, 20503)
-            }
-        },
-        Rejection::Invalid(violation) => match violation {
-            Violation::Field { .. } | Violation::Form { .. } => {
-                (StatusCode::BAD_REQUEST, 80701)
-            }
-            Violation::TooLarge { status: OversizeStatus::BadRequest, .. } => {
-                (StatusCode::BAD_REQUEST, 20413)
-            }
-            Violation::TooLarge { status: OversizeStatus::ContentTooLarge, .. } => {
-                (StatusCode::PAYLOAD_TOO_LARGE, 20413)
-            }
-            Violation::Format(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, 20415),
-            Violation::Framing(_) | Violation::BodyNotAllowed(_) | Violation::Unreadable(_) => {
-                (StatusCode::BAD_REQUEST, 20400)
-            }
-            Violation::TooSlow => (StatusCode::REQUEST_TIMEOUT, 20408),
-        },
-        Rejection::Upstream(error) => match error {
-            UpstreamError::Connect(_)
-            | UpstreamError::Broken(_)
-            | UpstreamError::UnexpectedUpgrade => (StatusCode::BAD_GATEWAY, 20500),
-            UpstreamError::ConnectTimeout(_) | UpstreamError::ResponseTimeout(_) => {
-                (StatusCode::GATEWAY_TIMEOUT, 20500)
-            }
-        },
-    }
-}
-
 /// The answer to a request that was not forwarded. `class` is known where it got as far; `rest`
 /// tells whether the connection can serve on.
 pub fn rejection(
@@ -107,7 +42,7 @@ pub fn rejection(
     request_id: &HeaderValue,
     rest: Rest,
 ) -> Response<ReplyBody> {
-    let (status, code) = status_and_code(rejection);
+    let (status, code) = status::of(rejection);
     let body = envelope(status, code, &message(rejection, class));
     let mut response = Response::new(ReplyBody::whole(body));
     *response.status_mut() = status;
@@ -166,7 +101,8 @@ const fn frames_badly(rejection: &Rejection) -> bool {
             | Violation::Framing(_)
             | Violation::BodyNotAllowed(_)
             | Violation::Unreadable(_)
-            | Violation::TooSlow => true,
+            | Violation::TooSlow { .. }
+            | Violation::Stalled { .. } => true,
             Violation::Field { .. } | Violation::Form { .. } | Violation::Format(_) => false,
         },
         Rejection::Unroutable(_) | Rejection::Denied(_) | Rejection::Upstream(_) => false,

@@ -154,14 +154,15 @@ fn start(listener: &TcpListener, backend: &Arc<Backend>) -> io::Result<backend::
 fn print_lines_to_try(server: &Server) -> io::Result<()> {
     let address = reachable(server.address()?);
     let admin = reachable(server.admin_address()?);
-    let base = format!("http://{address}/v1/Services");
+    let scheme = server.scheme().as_str();
+    let base = format!("{scheme}://{address}/v1/Services");
     let curl = format!("curl -s -u {ACCOUNT}:demo");
     let service = "KS00000000000000000000000000000001";
     let status = "-o /dev/null -w '%{http_code}\\n'";
     let mut out = io::stdout().lock();
     writeln!(
         out,
-        "maskgate demo: http://{address} (limits as in the API), admin http://{admin}\n\n\
+        "maskgate demo: {scheme}://{address} (limits as in the API), admin http://{admin}\n\n\
          Try, in another terminal:\n\n\
          a request that is forwarded (201)\n  \
          {curl} {status} -d UniqueName=shop-$(date +%s) {base}\n\n\

@@ -108,9 +108,10 @@ fn create(path: &Path) -> io::Result<File> {
 
 fn start(args: &TestArgs, gateway: &Gateway) -> io::Result<Child> {
     let (program, arguments) = args.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let scheme = gateway.server.scheme().as_str();
     Command::new(program)
         .args(arguments)
-        .env(URL, format!("http://{}", gateway.server.address()?))
+        .env(URL, format!("{scheme}://{}", gateway.server.address()?))
         .env(ADMIN_URL, format!("http://{}", gateway.server.admin_address()?))
         .kill_on_drop(true)
         .spawn()

@@ -5,6 +5,7 @@
 
 mod field;
 mod limits;
+mod listen;
 mod origin;
 mod range;
 mod rate;
@@ -48,16 +49,23 @@ pub(crate) fn compile(
     places: &Places<'_>,
     notes: &mut Notes,
 ) -> Option<Configuration> {
-    let settings = settings(raw, notes);
+    let settings = settings(raw, directory, notes);
+    let clients = listen::clients(&raw.listen, notes);
     let accounts = accounts(&raw.accounts, notes);
     let limits = limits::limits(&raw.limits, places, notes);
     let upstream = upstream::upstream(&raw.upstream, directory, notes);
-    let policy =
-        Policy { generation: 0, upstream: upstream?, accounts, limits, log: log(&raw.log) };
+    let policy = Policy {
+        generation: 0,
+        clients,
+        upstream: upstream?,
+        accounts,
+        limits,
+        log: log(&raw.log),
+    };
     Some(Configuration { settings, policy })
 }
 
-fn settings(raw: &Raw, notes: &mut Notes) -> Settings {
+fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
     let default = Settings::default();
     let max_connections = KeyPath::of("listen.max_connections");
     let max_connections =
@@ -67,6 +75,7 @@ fn settings(raw: &Raw, notes: &mut Notes) -> Settings {
     let settings = Settings {
         listen: raw.listen.address.map_or(default.listen, |Word(address)| address),
         max_connections: max_connections.map_or(default.max_connections, range::size),
+        tls: listen::tls(raw.listen.tls.as_ref(), directory, notes),
         admin: raw.admin.address.map_or(default.admin, |Word(address)| address),
         workers: workers.map_or(default.workers, range::size),
         drain: drain.unwrap_or(default.drain),

@@ -13,6 +13,7 @@ use crate::config::notes::At;
 use crate::config::notes::Notes;
 use crate::config::path::KeyPath;
 use crate::config::peel;
+use crate::config::pem;
 use crate::config::raw::RawTimeouts;
 use crate::config::raw::RawUpstream;
 use crate::config::shape::OneOrMany;
@@ -128,7 +129,7 @@ fn client(
     let at = At::Value(KeyPath::of("upstream.tls.ca"));
     let roots = match ca {
         None => tls::system_roots(),
-        Some(Word(file)) => match tls::roots_in(&directory.join(file)) {
+        Some(Word(file)) => match pem::roots(&directory.join(file)) {
             Ok(roots) => roots,
             Err(message) => {
                 let help = "name a PEM file of the upstream's authority, from the directory of \

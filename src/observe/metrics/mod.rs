@@ -39,6 +39,33 @@ impl ReloadResult {
             Self::Refused => "refused",
         }
     }
+
+    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Where a new connection failed before it got as far as HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandshakeStage {
+    /// In the TLS handshake.
+    Tls,
+}
+
+impl HandshakeStage {
+    const ALL: [Self; 1] = [Self::Tls];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+        }
+    }
+
+    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
+    const fn index(self) -> usize {
+        self as usize
+    }
 }
 
 /// What stands elsewhere and is only read when somebody asks for the metrics.
@@ -99,7 +126,9 @@ struct ProcessMetrics {
     connections: IntGauge,
     accepted: IntCounter,
     accept_errors: IntCounter,
+    handshake_failures: Vec<IntCounter>,
     reloads: Vec<IntCounter>,
+    tls_reloads: Vec<IntCounter>,
     generation: IntGauge,
     dropped_lines: IntCounter,
 }
@@ -186,6 +215,22 @@ impl ProcessMetrics {
                 "maskgate_accept_errors_total",
                 "Failures to accept a client connection, such as too few file descriptors",
             )?,
+            handshake_failures: make.counters(
+                (
+                    "maskgate_handshake_failures_total",
+                    "Client connections closed before they got as far as HTTP",
+                ),
+                "stage",
+                HandshakeStage::ALL.iter().map(|stage| stage.label()),
+            )?,
+            tls_reloads: make.counters(
+                (
+                    "maskgate_tls_reloads_total",
+                    "Attempts to put changed files of the listener's certificate in force",
+                ),
+                "result",
+                ReloadResult::ALL.iter().map(|result| result.label()),
+            )?,
             reloads: make.counters(
                 ("maskgate_config_reloads_total", "Attempts to reload the configuration"),
                 "result",
@@ -266,10 +311,19 @@ impl Metrics {
         self.upstream.duration.observe(taken.as_secs_f64());
     }
 
-    /// Counts an attempt to reload.
+    /// Counts an attempt to reload the configuration.
     pub fn count_reload(&self, result: ReloadResult) {
-        let index = ReloadResult::ALL.iter().position(|each| *each == result).unwrap_or(0);
-        increment(&self.process.reloads, index);
+        increment(&self.process.reloads, result.index());
+    }
+
+    /// Counts an attempt to reload the listener's certificate.
+    pub fn count_tls_reload(&self, result: ReloadResult) {
+        increment(&self.process.tls_reloads, result.index());
+    }
+
+    /// Counts a connection that ended before it got as far as HTTP.
+    pub fn count_handshake_failure(&self, stage: HandshakeStage) {
+        increment(&self.process.handshake_failures, stage.index());
     }
 
     /// Counts a failure to accept a connection.

@@ -57,8 +57,18 @@ impl Gateway {
 
     /// With every part of `upstream:` given.
     pub(crate) async fn toward(upstream: &str, yaml: &str, clock: Clock) -> Self {
+        Self::between("", upstream, yaml, clock).await
+    }
+
+    /// With `listen` added to `listen:`, such as `tls: {…}`.
+    pub(crate) async fn listening(listen: &str, upstream: &Upstream) -> Self {
+        let upstream = format!("url: {}", upstream.url());
+        Self::between(&format!(", {listen}"), &upstream, "", Clock::manual()).await
+    }
+
+    async fn between(listen: &str, upstream: &str, yaml: &str, clock: Clock) -> Self {
         let head = format!(
-            "listen: {{ address: '127.0.0.1:0' }}\nadmin: {{ address: '127.0.0.1:0' }}\n\
+            "listen: {{ address: '127.0.0.1:0'{listen} }}\nadmin: {{ address: '127.0.0.1:0' }}\n\
              workers: 2\ndrain: 2s\nupstream: {{ {upstream} }}\n"
         );
         let directory = new_directory();

@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod gateway;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 
 pub(crate) use client::Reply;

@@ -1,0 +1,78 @@
+//! How are clients treated? The section `listen`, but for its address and its size.
+
+use std::path::Path;
+
+use crate::config::compile::range::Span;
+use crate::config::notes::At;
+use crate::config::notes::Notes;
+use crate::config::path::KeyPath;
+use crate::config::raw::RawClientTimeouts;
+use crate::config::raw::RawListen;
+use crate::config::raw::RawListenTls;
+use crate::config::tls_files::ClientCertificates;
+use crate::config::tls_files::TlsFault;
+use crate::config::tls_files::TlsFiles;
+use crate::config::word::Word;
+use crate::policy::clients::ClientTimeouts;
+use crate::policy::clients::Clients;
+
+const TIMEOUT: Span<'_> = Span { what: "a timeout", from: "1ms", to: "1h", otherwise: "" };
+
+/// Compiles what a reload may change of the section `listen`.
+pub(super) fn clients(raw: &RawListen, notes: &mut Notes) -> Clients {
+    Clients { timeouts: timeouts(&raw.timeouts, notes) }
+}
+
+/// Compiles `listen.tls`; none where it is not given, or a file is missing or wrong.
+pub(super) fn tls(
+    raw: Option<&RawListenTls>,
+    directory: &Path,
+    notes: &mut Notes,
+) -> Option<TlsFiles> {
+    let raw = raw?;
+    let section = KeyPath::of("listen.tls");
+    let mut file = |found: Option<&Word<String>>, key, holds| {
+        if found.is_none() {
+            let help = format!("add `{key}: FILE`, a PEM file with {holds}");
+            let at = At::Value(section.key(key));
+            notes.complain(at, "TLS needs a certificate and its key", help);
+        }
+        found.map(|Word(file)| directory.join(file))
+    };
+    let certificate = file(raw.certificate.as_ref(), "certificate", "the certificate");
+    let private_key = file(raw.private_key.as_ref(), "private_key", "its key");
+    if raw.client_certificates.is_some() && raw.client_ca.is_none() {
+        let help = "add `client_ca: FILE`, a PEM file with the authority of the clients";
+        let at = At::Value(section.key("client_certificates"));
+        notes.complain(at, "no authority is given for the clients' certificates", help);
+    }
+    let given = raw.client_certificates.map(|Word(given)| given);
+    let files = TlsFiles {
+        certificate: certificate?,
+        private_key: private_key?,
+        client_ca: raw.client_ca.as_ref().map(|Word(file)| directory.join(file)),
+        client_certificates: given.unwrap_or(ClientCertificates::Required),
+    };
+    if let Err(TlsFault { key, message }) = files.server() {
+        let help = "name PEM files, from the directory of the configuration file";
+        notes.complain(At::Value(section.key(key)), message, help);
+    }
+    Some(files)
+}
+
+fn timeouts(raw: &RawClientTimeouts, notes: &mut Notes) -> ClientTimeouts {
+    let section = KeyPath::of("listen.timeouts");
+    let default = ClientTimeouts::default();
+    let mut take = |found, key, otherwise, default| {
+        let span = Span { otherwise, ..TIMEOUT };
+        span.take(found, &section.key(key), notes).unwrap_or(default)
+    };
+    ClientTimeouts {
+        handshake: take(raw.handshake, "handshake", "for 5s", default.handshake),
+        header: take(raw.header, "header", "for 10s", default.header),
+        idle: take(raw.idle, "idle", "for 60s", default.idle),
+        body: take(raw.body, "body", "for 30s", default.body),
+        body_gap: take(raw.body_gap, "body_gap", "for 5s", default.body_gap),
+        write: take(raw.write, "write", "for 15s", default.write),
+    }
+}
