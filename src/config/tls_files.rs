@@ -19,7 +19,7 @@ use crate::config::pem;
 pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
 /// The protocols that clients may choose from (ALPN), the preferred one first. A client that
 /// names none speaks HTTP/1.1.
-const ALPN: [&[u8]; 1] = [b"http/1.1"];
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The cryptography of both sides.
 pub(crate) fn provider() -> Arc<CryptoProvider> {

@@ -119,7 +119,7 @@ fn is_target(target: &str) -> bool {
     target.is_ascii() && !target.contains('#') && Uri::try_from(target).is_ok()
 }
 
-fn is_alias(name: &[u8]) -> bool {
+pub(super) fn is_alias(name: &[u8]) -> bool {
     if !name.contains(&b'_') {
         return false;
     }

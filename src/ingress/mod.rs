@@ -8,6 +8,7 @@ mod conversation;
 mod fault;
 mod framing;
 mod head;
+mod http2;
 mod patience;
 mod stream;
 #[cfg(test)]
@@ -21,5 +22,7 @@ pub use framing::Framing;
 pub use framing::FramingFault;
 pub use head::MAX_FIELDS;
 pub use head::MAX_HEAD;
+pub use http2::as_http1;
+pub use http2::without_connection_fields;
 pub use stream::ClientStream;
 pub use stream::Protocol;

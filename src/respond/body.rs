@@ -62,7 +62,7 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        match &mut self.kind {
+        let frame = match &mut self.kind {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Streamed(streamed) => {
@@ -72,7 +72,11 @@ impl Body for ReplyBody {
                 }
                 frame
             }
+        };
+        if let Some(turn) = &self.turn {
+            turn.handed_over(frame.is_ready());
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

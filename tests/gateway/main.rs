@@ -13,6 +13,7 @@ mod errors;
 mod fields;
 mod forwarding;
 mod heads;
+mod http2;
 mod https;
 mod in_flight;
 mod log;

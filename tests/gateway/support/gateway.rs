@@ -168,6 +168,13 @@ impl Gateway {
         assert!((found - expected).abs() < f64::EPSILON, "{series} is {found}");
     }
 
+    /// Waits until a series has this value: a client may see its end before it is counted.
+    pub(crate) async fn reaches(&self, series: &str, expected: f64) {
+        while (self.metric(series).await - expected).abs() > f64::EPSILON {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The next line of the request log.
     pub(crate) fn line(&self) -> serde_json::Value {
         let buffer = self.lines.recv_timeout(Duration::from_secs(5)).unwrap();

@@ -1,6 +1,9 @@
 //! One thread with its own runtime, its own share of the connections and its own connections to
 //! the upstream. Nothing but the windows, the policy pointer and the metrics is shared.
 
+mod connection;
+mod http2;
+
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
@@ -12,10 +15,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::runtime;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
@@ -26,20 +26,18 @@ use tokio::task::LocalSet;
 use tokio::time;
 
 use crate::door::Door;
-use crate::door::HandshakeError;
 use crate::forward::Counters;
 use crate::forward::Forwarder;
-use crate::gateway::Client;
 use crate::gateway::Gateway;
 use crate::gateway::Shared;
 use crate::ingress;
-use crate::ingress::ClientStream;
-use crate::ingress::Conversation;
 use crate::observe::Observer;
 use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
+use connection::OpenConnection;
+use connection::begun;
 
 /// How often unused connections to the upstream are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -117,7 +115,8 @@ impl Worker {
 struct Local {
     door: Arc<Door>,
     gateway: Gateway,
-    server: http1::Builder,
+    http1: http1::Builder,
+    http2: hyper::server::conn::http2::Builder<http2::OnThisThread>,
     drain: watch::Receiver<bool>,
     open: Arc<AtomicUsize>,
     closed: Arc<Notify>,
@@ -143,7 +142,7 @@ async fn run(
                 Some((stream, peer)) => local.accept(stream, peer),
                 None => break,
             },
-            _ = drain.wait_for(|drain| *drain) => break,
+            () = begun(&mut drain) => break,
         }
     }
     // What was handed over just before the drain began is served too.
@@ -168,9 +167,9 @@ async fn housekeeping(local: Rc<Local>) {
 impl Local {
     fn new(parts: Parts, open: Arc<AtomicUsize>) -> Self {
         let clock = parts.shared.clock.clone();
-        let mut server = http1::Builder::new();
+        let mut http1 = http1::Builder::new();
         // The client's stream hands on whole heads, within their time and size.
-        server
+        http1
             .header_read_timeout(None)
             .max_buf_size(ingress::MAX_HEAD.saturating_mul(2))
             .max_headers(ingress::MAX_FIELDS);
@@ -184,7 +183,8 @@ impl Local {
         Self {
             door: parts.door,
             gateway: Gateway { shared: parts.shared, forwarder, observer },
-            server,
+            http1,
+            http2: http2::builder(),
             drain: parts.drain,
             open,
             closed: parts.closed,
@@ -208,74 +208,4 @@ impl Local {
             self.emptied.notified().await;
         }
     }
-}
-
-/// A connection that counts as open until it is dropped.
-struct OpenConnection {
-    local: Rc<Local>,
-}
-
-impl OpenConnection {
-    fn new(local: Rc<Local>) -> Self {
-        local.left.set(local.left.get().saturating_add(1));
-        local.gateway.observer.metrics.connection_opened();
-        Self { local }
-    }
-
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), ServeError> {
-        let local = &self.local;
-        let stream = tokio::net::TcpStream::from_std(stream)?;
-        stream.set_nodelay(true)?;
-        let timeouts = local.gateway.shared.policy.snapshot().clients.timeouts;
-        let arrived = local.door.enter(stream, peer.ip(), timeouts.handshake).await?;
-        let client = Client::new(arrived.address, arrived.scheme);
-        let conversation = Conversation::new();
-        let mut stream =
-            ClientStream::new(arrived.transport, Rc::clone(&conversation), timeouts);
-        let mut drain = local.drain.clone();
-        tokio::select! {
-            biased;
-            protocol = stream.protocol() => drop(protocol?),
-            // Nothing has been asked yet.
-            _ = drain.wait_for(|drain| *drain) => return Ok(()),
-        }
-        let answer = service_fn(|request: http::Request<Incoming>| {
-            let (client, turn) = (&client, conversation.begin());
-            async move {
-                let answer = local.gateway.handle(request, client, turn).await;
-                Ok::<_, std::convert::Infallible>(answer)
-            }
-        });
-        let serving = local.server.serve_connection(TokioIo::new(stream), answer);
-        let mut serving = std::pin::pin!(serving);
-        tokio::select! {
-            biased;
-            served = serving.as_mut() => return Ok(served?),
-            _ = drain.wait_for(|drain| *drain) => {}
-        }
-        // Idle: closed now. Busy: closed behind the answer, which says so.
-        serving.as_mut().graceful_shutdown();
-        Ok(serving.await?)
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        let local = &self.local;
-        local.open.fetch_sub(1, Ordering::Relaxed);
-        local.closed.notify_one();
-        local.gateway.observer.metrics.connection_closed();
-        local.left.set(local.left.get().saturating_sub(1));
-        local.emptied.notify_one();
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ServeError {
-    #[error("the socket failed: {0}")]
-    Socket(#[from] io::Error),
-    #[error("the handshake failed: {0}")]
-    Handshake(#[from] HandshakeError),
-    #[error("{0}")]
-    Http(#[from] hyper::Error),
 }

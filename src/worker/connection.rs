@@ -1,0 +1,116 @@
+//! One client's connection, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+
+use crate::door::ClientTransport;
+use crate::door::HandshakeError;
+use crate::gateway::Client;
+use crate::ingress::ClientStream;
+use crate::ingress::Conversation;
+use crate::ingress::Protocol;
+use crate::worker::Local;
+use crate::worker::http2;
+
+/// A connection that counts as open until it is dropped.
+pub(super) struct OpenConnection {
+    local: Rc<Local>,
+}
+
+impl OpenConnection {
+    pub(super) fn new(local: Rc<Local>) -> Self {
+        local.left.set(local.left.get().saturating_add(1));
+        local.gateway.observer.metrics.connection_opened();
+        Self { local }
+    }
+
+    pub(super) async fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Result<(), ServeError> {
+        let local = &self.local;
+        let stream = tokio::net::TcpStream::from_std(stream)?;
+        stream.set_nodelay(true)?;
+        let timeouts = local.gateway.shared.policy.snapshot().clients.timeouts;
+        let arrived = local.door.enter(stream, peer.ip(), timeouts.handshake).await?;
+        let client = Client::new(arrived.address, arrived.scheme);
+        let conversation = Conversation::new();
+        let mut stream =
+            ClientStream::new(arrived.transport, Rc::clone(&conversation), timeouts);
+        let mut drain = local.drain.clone();
+        let protocol = tokio::select! {
+            biased;
+            protocol = stream.protocol() => protocol?,
+            // Nothing has been asked yet.
+            () = begun(&mut drain) => return Ok(()),
+        };
+        match protocol {
+            Protocol::Http1 => self.serve_http1(stream, &client, &conversation).await,
+            Protocol::Http2 => {
+                http2::serve(local, stream, client, conversation, timeouts).await
+            }
+        }
+    }
+
+    async fn serve_http1(
+        &self,
+        stream: ClientStream<ClientTransport>,
+        client: &Client,
+        conversation: &Rc<Conversation>,
+    ) -> Result<(), ServeError> {
+        let local = &self.local;
+        let answer = service_fn(|request: Request<Incoming>| {
+            let turn = conversation.begin();
+            async move { Ok::<_, Infallible>(local.gateway.handle(request, client, turn).await) }
+        });
+        let mut serving = pin!(local.http1.serve_connection(TokioIo::new(stream), answer));
+        let mut drain = local.drain.clone();
+        tokio::select! {
+            biased;
+            served = serving.as_mut() => return Ok(served?),
+            () = begun(&mut drain) => {}
+        }
+        // Idle: closed now. Busy: closed behind the answer, which says so.
+        serving.as_mut().graceful_shutdown();
+        Ok(serving.await?)
+    }
+}
+
+/// Waits until the worker is to end its connections.
+pub(super) async fn begun(drain: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left to begin it: then it has begun.
+    drop(drain.wait_for(|drain| *drain).await);
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let local = &self.local;
+        local.open.fetch_sub(1, Ordering::Relaxed);
+        local.closed.notify_one();
+        local.gateway.observer.metrics.connection_closed();
+        local.left.set(local.left.get().saturating_sub(1));
+        local.emptied.notify_one();
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServeError {
+    #[error("the socket failed: {0}")]
+    Socket(#[from] io::Error),
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+}

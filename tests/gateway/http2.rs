@@ -1,0 +1,130 @@
+//! Clients that speak HTTP/2; the upstream sees HTTP/1.1.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::support::ACCOUNT;
+use crate::support::Gateway;
+use crate::support::Reply;
+use crate::support::Upstream;
+use crate::support::client;
+use crate::support::client::basic;
+
+type Sender = http2::SendRequest<Full<Bytes>>;
+
+/// A connection with prior knowledge (RFC 9113 §3.3).
+async fn connect(address: SocketAddr) -> Sender {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn request(method: &str, target: &str) -> http::request::Builder {
+    http::Request::builder()
+        .method(method)
+        .uri(format!("http://gateway.example{target}"))
+        .header("authorization", basic(ACCOUNT, "x"))
+}
+
+async fn send(sender: &mut Sender, request: http::request::Builder, body: &str) -> Reply {
+    sender.ready().await.unwrap();
+    let request = request.body(Full::from(body.to_owned())).unwrap();
+    client::read(sender.send_request(request).await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_request_is_forwarded_as_http1_with_one_host_and_one_cookie() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let mut sender = connect(gateway.address).await;
+    let form = request("POST", "/v1/Services?a=b")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .header("te", "trailers");
+    let reply = send(&mut sender, form, "UniqueName=x").await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.header("ratelimit").is_some());
+    let received = upstream.last();
+    assert_eq!((&*received.method, &*received.target), ("POST", "/v1/Services?a=b"));
+    assert_eq!(received.body, "UniqueName=x");
+    assert_eq!(received.headers["host"], "gateway.example");
+    assert_eq!(received.headers["cookie"], "a=1; b=2");
+    assert_eq!(received.headers["content-length"], "12");
+    assert!(!received.headers.contains_key("te"));
+}
+
+#[tokio::test]
+async fn the_window_is_the_same_for_both_protocols() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let mut sender = connect(gateway.address).await;
+    let mut admitted = 0;
+    for _ in 0..100 {
+        admitted += usize::from(
+            send(&mut sender, request("GET", "/v1/Services"), "").await.status == 200,
+        );
+    }
+    let rest = crate::support::Request::get("/v1/Services");
+    admitted += gateway.admitted(&rest, 100).await;
+    assert_eq!(admitted, 150);
+    let reply = send(&mut sender, request("GET", "/v1/Services"), "").await;
+    assert_eq!((reply.status, reply.code()), (429, 20429));
+    assert!(reply.header("connection").is_none());
+}
+
+#[tokio::test]
+async fn refusals_leave_the_connection_as_it_was() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let mut sender = connect(gateway.address).await;
+    let large = "x".repeat(300_000);
+    let form = || {
+        request("POST", "/v1/Services")
+            .header("content-type", "application/x-www-form-urlencoded")
+    };
+    for (request, body, status) in [
+        (request("GET", "/nothing"), "", 404),
+        (request("GET", "/v1/Services"), "body", 400),
+        (request("GET", "/v1/Services").header("host", "other"), "", 400),
+        (request("GET", "/v1/Services").header("content_length", "0"), "", 400),
+        (request("GET", &format!("/{}", "x".repeat(8192))), "", 414),
+        (request("POST", "/v1/Services").header("content-type", "text/plain"), "x", 415),
+        (form(), large.as_str(), 400),
+    ] {
+        assert_eq!(send(&mut sender, request, body).await.status, status);
+    }
+    assert_eq!(upstream.count(), 0);
+    assert_eq!(send(&mut sender, form(), "UniqueName=x").await.status, 200);
+    gateway.assert_metric("maskgate_connections_accepted_total", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_the_connection_behind_what_is_under_way() {
+    let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let upstream = Upstream::behaving(crate::support::upstream::Behaviour::Wait(
+        std::sync::Arc::clone(&permits),
+    ));
+    let mut gateway = Gateway::start(&upstream).await;
+    let mut sender = connect(gateway.address).await;
+    let under_way = request("GET", "/v1/Services").body(Full::default()).unwrap();
+    let answer = tokio::spawn(sender.send_request(under_way));
+    while upstream.count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    gateway.begin_stop();
+    permits.add_permits(1);
+    assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    gateway.join();
+    while !sender.is_closed() {
+        tokio::task::yield_now().await;
+    }
+}
