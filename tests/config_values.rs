@@ -34,6 +34,7 @@ use maskgate::policy::log::AccessLog;
 use maskgate::policy::log::LogFormat;
 use maskgate::policy::log::LogLevel;
 use maskgate::policy::log::LogPolicy;
+use maskgate::policy::networks::Networks;
 use maskgate::policy::overrides::Match;
 use maskgate::policy::rate::Counting;
 use maskgate::policy::rate::Mode;
@@ -149,7 +150,8 @@ fn what_is_commented_out_in_the_annotated_file_is_right_too() {
 #[test]
 fn every_key_of_listeners_and_upstream_can_be_set() {
     let text = format!(
-        "listen: {{ address: '[::1]:1', max_connections: 2 }}\n\
+        "listen: {{ address: '[::1]:1', max_connections: 2, \
+         proxy_protocol: {{ trusted: [10.0.0.0/8, '::1'] }} }}\n\
          admin: {{ address: '[::1]:2' }}\nworkers: 3\ndrain: 0s\n\
          upstream:\n  url: [http://a:1, http://b]\n  host: api.example.com:8080\n  \
          timeouts: {{ connect: 1ms, response: 2m, idle: 1h }}\n\
@@ -161,6 +163,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
         listen: "[::1]:1".parse().unwrap(),
         max_connections: NonZeroUsize::new(2).unwrap(),
         tls: None,
+        proxies: Networks::new(vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]),
         admin: "[::1]:2".parse().unwrap(),
         workers: NonZeroUsize::new(3).unwrap(),
         drain: Duration::ZERO,

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::config::shape::List;
@@ -53,6 +54,7 @@ pub(crate) struct RawListen {
     pub(crate) address: Option<Word<SocketAddr>>,
     pub(crate) max_connections: Option<Whole>,
     pub(crate) tls: Option<RawListenTls>,
+    pub(crate) proxy_protocol: Option<RawProxyProtocol>,
     pub(crate) timeouts: RawClientTimeouts,
 }
 
@@ -67,6 +69,16 @@ pub(crate) struct RawListenTls {
     pub(crate) private_key: Option<Word<String>>,
     pub(crate) client_ca: Option<Word<String>>,
     pub(crate) client_certificates: Option<Word<ClientCertificates>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: a key below it, such as `trusted: [10.0.0.0/8]`"
+)]
+pub(crate) struct RawProxyProtocol {
+    pub(crate) trusted: List<Word<IpNet>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -76,6 +76,7 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         listen: raw.listen.address.map_or(default.listen, |Word(address)| address),
         max_connections: max_connections.map_or(default.max_connections, range::size),
         tls: listen::tls(raw.listen.tls.as_ref(), directory, notes),
+        proxies: listen::proxies(raw.listen.proxy_protocol.as_ref(), notes),
         admin: raw.admin.address.map_or(default.admin, |Word(address)| address),
         workers: workers.map_or(default.workers, range::size),
         drain: drain.unwrap_or(default.drain),
