@@ -189,7 +189,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
 fn every_key_of_clients_can_be_set() {
     let text = format!(
         "{UPSTREAM}listen:\n  timeouts: {{ handshake: 1s, header: 2s, idle: 3s, body: 4s, \
-         body_gap: 5ms, write: 1h }}\n"
+         body_gap: 5ms, write: 1h }}\n  trusted_proxies: [10.0.0.0/8]\n"
     );
     let clients = compiled(&text).policy.clients;
     let timeouts = ClientTimeouts {
@@ -200,7 +200,8 @@ fn every_key_of_clients_can_be_set() {
         body_gap: Duration::from_millis(5),
         write: Duration::from_hours(1),
     };
-    assert_eq!(clients, Clients { timeouts });
+    let trusted_proxies = Networks::new(vec!["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(clients, Clients { timeouts, trusted_proxies });
 }
 
 #[test]

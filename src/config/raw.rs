@@ -55,6 +55,7 @@ pub(crate) struct RawListen {
     pub(crate) max_connections: Option<Whole>,
     pub(crate) tls: Option<RawListenTls>,
     pub(crate) proxy_protocol: Option<RawProxyProtocol>,
+    pub(crate) trusted_proxies: List<Word<IpNet>>,
     pub(crate) timeouts: RawClientTimeouts,
 }
 

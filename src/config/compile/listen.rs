@@ -25,7 +25,11 @@ const TIMEOUT: Span<'_> = Span { what: "a timeout", from: "1ms", to: "1h", other
 
 /// Compiles what a reload may change of the section `listen`.
 pub(super) fn clients(raw: &RawListen, notes: &mut Notes) -> Clients {
-    Clients { timeouts: timeouts(&raw.timeouts, notes) }
+    let path = KeyPath::of("listen.trusted_proxies");
+    Clients {
+        timeouts: timeouts(&raw.timeouts, notes),
+        trusted_proxies: networks(&raw.trusted_proxies, &path, notes),
+    }
 }
 
 /// Compiles `listen.tls`; none where it is not given, or a file is missing or wrong.
