@@ -152,7 +152,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let text = format!(
         "listen: {{ address: '[::1]:1', max_connections: 2, \
          proxy_protocol: {{ trusted: [10.0.0.0/8, '::1'] }} }}\n\
-         admin: {{ address: '[::1]:2' }}\nworkers: 3\ndrain: 0s\n\
+         admin: {{ address: '[::1]:2', allow_remote: false }}\nworkers: 3\ndrain: 0s\n\
          upstream:\n  url: [http://a:1, http://b]\n  host: api.example.com:8080\n  \
          timeouts: {{ connect: 1ms, response: 2m, idle: 1h }}\n\
          accounts: {{ {API_KEY}: {ACCOUNT} }}\n\
@@ -262,6 +262,27 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file() {
     assert_eq!(configuration.policy.log.access, AccessLog::Off);
     sources.flags.upstream = vec!["http://flag:9".to_owned()];
     assert_eq!(upstream(&sources.compile(None).unwrap()), ["http://flag:9"]);
+}
+
+#[test]
+fn an_admin_address_that_others_reach_has_to_be_allowed() {
+    let at = |address: &str| format!("{UPSTREAM}admin: {{ address: '{address}' }}\n");
+    for address in ["127.0.0.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        compiled(&at(address));
+    }
+    for address in ["0.0.0.0:9091", "[::]:9091", "192.0.2.1:9091"] {
+        let errors = compile(&at(address), &[]).unwrap_err();
+        assert!(errors.to_string().contains("is open to other machines"), "{errors}");
+        let allowed = [("MASKGATE_ADMIN__ALLOW_REMOTE", "true")];
+        assert_eq!(compile(&at(address), &allowed).unwrap().settings.admin.port(), 9091);
+        let mut sources = sources(&[]);
+        sources.flags.upstream = vec!["http://127.0.0.1:9000".to_owned()];
+        sources.flags.admin = Some(address.to_owned());
+        let errors = sources.compile(None).unwrap_err().to_string();
+        assert!(errors.starts_with("--admin: admin.address: "), "{errors}");
+        sources.flags.admin_allow_remote = true;
+        sources.compile(None).unwrap();
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::config::shape::List;
 use crate::config::shape::OneOrMany;
 use crate::config::shape::Table;
+use crate::config::shape::Truth;
 use crate::config::shape::Whole;
 use crate::config::tls_files::ClientCertificates;
 use crate::config::word::AccountSid;
@@ -101,10 +102,11 @@ pub(crate) struct RawClientTimeouts {
 #[serde(
     default,
     deny_unknown_fields,
-    expecting = "a mapping: a key below it, such as `address: 127.0.0.1:9091`"
+    expecting = "a mapping: keys below it, such as `address: 127.0.0.1:9091`"
 )]
 pub(crate) struct RawAdmin {
     pub(crate) address: Option<Word<SocketAddr>>,
+    pub(crate) allow_remote: Option<Truth>,
 }
 
 #[derive(Debug, Default, Deserialize)]
