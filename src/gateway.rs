@@ -64,15 +64,13 @@ pub struct Gateway {
 /// One client's connection.
 #[derive(Clone, Debug)]
 pub struct Client {
-    address: IpAddr,
     caller: Caller,
 }
 
 impl Client {
     /// The client at this address, that speaks `scheme`; an IPv4 one that came by an IPv6 socket is written as IPv4.
     pub fn new(address: IpAddr, scheme: Scheme) -> Self {
-        let address = address.to_canonical();
-        Self { address, caller: Caller::new(address, scheme) }
+        Self { caller: Caller::new(address.to_canonical(), scheme) }
     }
 }
 
@@ -87,14 +85,15 @@ impl Gateway {
     ) -> Response<ReplyBody> {
         let policy = self.shared.policy.snapshot(); // one policy for the whole request
         let request_id = request_id(request.headers());
-        let mut record = self.observer.begin(policy.log, client.address, request_id);
+        let caller = client.caller.told(request.headers(), &policy.clients.trusted_proxies);
+        let mut record = self.observer.begin(policy.log, caller.address(), request_id);
         let (head, body) = request.into_parts();
         let expect = expectation(&head.headers);
         let mut body = record.watch(&head, body);
         let request = Request::from_parts(head, &mut body);
         let passed = match turn.fault {
             Some(fault) => Err(fault.into()),
-            None => self.pass(&policy, request, client, &mut record).await,
+            None => self.pass(&policy, request, &caller, &mut record).await,
         };
         let answer = match passed {
             Ok((answer, permit)) => respond::forwarded(answer, permit, record),
@@ -114,7 +113,7 @@ impl Gateway {
         &self,
         policy: &Policy,
         request: Request<&mut Tap<Incoming>>,
-        client: &Client,
+        caller: &Caller,
         record: &mut Record,
     ) -> Result<(Response<AnswerBody>, Permit), Rejection> {
         let (head, body) = request.into_parts();
@@ -129,7 +128,7 @@ impl Gateway {
         record.admitted(&permit);
         let body = inspect(policy, &class, &head, body).await?; // 400, 408, 413, 415
         let request_id = record.request_id().clone();
-        let outgoing = Outgoing { head, body, caller: &client.caller, request_id };
+        let outgoing = Outgoing { head, body, caller, request_id };
         let sent = self.shared.clock.now();
         let answer = self.forwarder.send(&policy.upstream, outgoing).await?; // 502, 504
         record.answered(answer.status(), sent);

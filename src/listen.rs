@@ -87,6 +87,7 @@ mod tests {
     use crate::observe::request_log::LogSink;
     use crate::policy::Policy;
     use crate::policy::PolicyHandle;
+    use crate::policy::networks::Networks;
     use crate::policy::upstream::Origin;
     use crate::policy::upstream::Scheme;
     use crate::policy::upstream::Upstream;
@@ -124,7 +125,11 @@ mod tests {
             let (drain, draining) = watch::channel(false);
             let parts = Parts {
                 shared: Arc::new(shared),
-                door: Arc::new(Door { certificate: None, metrics: Arc::clone(&metrics) }),
+                door: Arc::new(Door {
+                    certificate: None,
+                    proxies: Networks::default(),
+                    metrics: Arc::clone(&metrics),
+                }),
                 metrics: Arc::clone(&metrics),
                 upstream_counters: Arc::default(),
                 log: LogSink::new().0,

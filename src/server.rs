@@ -113,7 +113,11 @@ impl Server {
         };
         let metrics = Metrics::new(crate::time::wall_clock())?;
         let state = State::new(shared, metrics, parts.log, parts.events);
-        let door = Door { certificate, metrics: Arc::clone(&state.metrics) };
+        let door = Door {
+            certificate,
+            proxies: settings.proxies.clone(),
+            metrics: Arc::clone(&state.metrics),
+        };
         Ok(Self {
             listener,
             admin_listener,

@@ -141,6 +141,18 @@ fn an_address_in_use_ends_with_1_and_names_it() {
 }
 
 #[test]
+fn an_admin_address_that_others_reach_is_refused_unless_it_is_allowed() {
+    let run = ["run", "--upstream", "http://a:1", "--admin", "0.0.0.0:0"];
+    for (arguments, status) in [(&run[..], 78), (&["backend", "--admin", "0.0.0.0:0"], 1)] {
+        let output = maskgate(arguments);
+        assert_eq!(output.status.code(), Some(status));
+        let said = text(&output.stderr);
+        assert!(said.contains("0.0.0.0:0 is open to other machines"), "{said}");
+        assert!(said.contains("--admin-allow-remote"), "{said}");
+    }
+}
+
+#[test]
 fn a_gateway_that_is_not_there_is_not_healthy() {
     let output = maskgate(&["healthcheck", "--admin", &free_address()]);
     assert_eq!(output.status.code(), Some(1));

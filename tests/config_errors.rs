@@ -95,6 +95,7 @@ fn variables_and_flags_are_named_with_their_mistakes() {
             upstream: vec!["http://a:1".to_owned(), "http://u:p@b:2".to_owned()],
             listen: Some("8080".to_owned()),
             admin: Some("127.0.0.1".to_owned()),
+            admin_allow_remote: false,
         },
     };
     let errors = errors_of(sources.load(), "the variables");

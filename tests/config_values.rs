@@ -34,6 +34,7 @@ use maskgate::policy::log::AccessLog;
 use maskgate::policy::log::LogFormat;
 use maskgate::policy::log::LogLevel;
 use maskgate::policy::log::LogPolicy;
+use maskgate::policy::networks::Networks;
 use maskgate::policy::overrides::Match;
 use maskgate::policy::rate::Counting;
 use maskgate::policy::rate::Mode;
@@ -149,8 +150,9 @@ fn what_is_commented_out_in_the_annotated_file_is_right_too() {
 #[test]
 fn every_key_of_listeners_and_upstream_can_be_set() {
     let text = format!(
-        "listen: {{ address: '[::1]:1', max_connections: 2 }}\n\
-         admin: {{ address: '[::1]:2' }}\nworkers: 3\ndrain: 0s\n\
+        "listen: {{ address: '[::1]:1', max_connections: 2, \
+         proxy_protocol: {{ trusted: [10.0.0.0/8, '::1'] }} }}\n\
+         admin: {{ address: '[::1]:2', allow_remote: false }}\nworkers: 3\ndrain: 0s\n\
          upstream:\n  url: [http://a:1, http://b]\n  host: api.example.com:8080\n  \
          timeouts: {{ connect: 1ms, response: 2m, idle: 1h }}\n\
          accounts: {{ {API_KEY}: {ACCOUNT} }}\n\
@@ -161,6 +163,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
         listen: "[::1]:1".parse().unwrap(),
         max_connections: NonZeroUsize::new(2).unwrap(),
         tls: None,
+        proxies: Networks::new(vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]),
         admin: "[::1]:2".parse().unwrap(),
         workers: NonZeroUsize::new(3).unwrap(),
         drain: Duration::ZERO,
@@ -186,7 +189,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
 fn every_key_of_clients_can_be_set() {
     let text = format!(
         "{UPSTREAM}listen:\n  timeouts: {{ handshake: 1s, header: 2s, idle: 3s, body: 4s, \
-         body_gap: 5ms, write: 1h }}\n"
+         body_gap: 5ms, write: 1h }}\n  trusted_proxies: [10.0.0.0/8]\n"
     );
     let clients = compiled(&text).policy.clients;
     let timeouts = ClientTimeouts {
@@ -197,7 +200,8 @@ fn every_key_of_clients_can_be_set() {
         body_gap: Duration::from_millis(5),
         write: Duration::from_hours(1),
     };
-    assert_eq!(clients, Clients { timeouts });
+    let trusted_proxies = Networks::new(vec!["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(clients, Clients { timeouts, trusted_proxies });
 }
 
 #[test]
@@ -258,6 +262,27 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file() {
     assert_eq!(configuration.policy.log.access, AccessLog::Off);
     sources.flags.upstream = vec!["http://flag:9".to_owned()];
     assert_eq!(upstream(&sources.compile(None).unwrap()), ["http://flag:9"]);
+}
+
+#[test]
+fn an_admin_address_that_others_reach_has_to_be_allowed() {
+    let at = |address: &str| format!("{UPSTREAM}admin: {{ address: '{address}' }}\n");
+    for address in ["127.0.0.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        compiled(&at(address));
+    }
+    for address in ["0.0.0.0:9091", "[::]:9091", "192.0.2.1:9091"] {
+        let errors = compile(&at(address), &[]).unwrap_err();
+        assert!(errors.to_string().contains("is open to other machines"), "{errors}");
+        let allowed = [("MASKGATE_ADMIN__ALLOW_REMOTE", "true")];
+        assert_eq!(compile(&at(address), &allowed).unwrap().settings.admin.port(), 9091);
+        let mut sources = sources(&[]);
+        sources.flags.upstream = vec!["http://127.0.0.1:9000".to_owned()];
+        sources.flags.admin = Some(address.to_owned());
+        let errors = sources.compile(None).unwrap_err().to_string();
+        assert!(errors.starts_with("--admin: admin.address: "), "{errors}");
+        sources.flags.admin_allow_remote = true;
+        sources.compile(None).unwrap();
+    }
 }
 
 #[test]

@@ -39,7 +39,9 @@ pub(super) fn render(policy: &Policy) -> String {
 
 fn clients(clients: &Clients) -> Value {
     let timeouts = clients.timeouts;
+    let trusted: Vec<_> = clients.trusted_proxies.iter().map(ToString::to_string).collect();
     json!({
+        "trusted_proxies": trusted,
         "timeouts_seconds": {
             "handshake": timeouts.handshake.as_secs_f64(),
             "header": timeouts.header.as_secs_f64(),

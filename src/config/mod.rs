@@ -103,6 +103,8 @@ pub struct Flags {
     pub listen: Option<String>,
     /// `--admin`: stands for `admin.address`.
     pub admin: Option<String>,
+    /// `--admin-allow-remote`: stands for `admin.allow_remote: true`.
+    pub admin_allow_remote: bool,
 }
 
 impl Flags {
@@ -116,10 +118,12 @@ impl Flags {
         };
         let listen = self.listen.as_ref().map(text);
         let admin = self.admin.as_ref().map(text);
+        let allow_remote = self.admin_allow_remote.then_some(Value::Bool(true));
         [
             upstream.map(|value| ("upstream.url", value, "--upstream")),
             listen.map(|value| ("listen.address", value, "--listen")),
             admin.map(|value| ("admin.address", value, "--admin")),
+            allow_remote.map(|value| ("admin.allow_remote", value, "--admin-allow-remote")),
         ]
         .into_iter()
         .flatten()

@@ -6,11 +6,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::config::shape::List;
 use crate::config::shape::OneOrMany;
 use crate::config::shape::Table;
+use crate::config::shape::Truth;
 use crate::config::shape::Whole;
 use crate::config::tls_files::ClientCertificates;
 use crate::config::word::AccountSid;
@@ -53,6 +55,8 @@ pub(crate) struct RawListen {
     pub(crate) address: Option<Word<SocketAddr>>,
     pub(crate) max_connections: Option<Whole>,
     pub(crate) tls: Option<RawListenTls>,
+    pub(crate) proxy_protocol: Option<RawProxyProtocol>,
+    pub(crate) trusted_proxies: List<Word<IpNet>>,
     pub(crate) timeouts: RawClientTimeouts,
 }
 
@@ -67,6 +71,16 @@ pub(crate) struct RawListenTls {
     pub(crate) private_key: Option<Word<String>>,
     pub(crate) client_ca: Option<Word<String>>,
     pub(crate) client_certificates: Option<Word<ClientCertificates>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: a key below it, such as `trusted: [10.0.0.0/8]`"
+)]
+pub(crate) struct RawProxyProtocol {
+    pub(crate) trusted: List<Word<IpNet>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,10 +102,11 @@ pub(crate) struct RawClientTimeouts {
 #[serde(
     default,
     deny_unknown_fields,
-    expecting = "a mapping: a key below it, such as `address: 127.0.0.1:9091`"
+    expecting = "a mapping: keys below it, such as `address: 127.0.0.1:9091`"
 )]
 pub(crate) struct RawAdmin {
     pub(crate) address: Option<Word<SocketAddr>>,
+    pub(crate) allow_remote: Option<Truth>,
 }
 
 #[derive(Debug, Default, Deserialize)]

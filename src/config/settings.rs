@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::config::tls_files::TlsFiles;
+use crate::policy::networks::Networks;
 
 /// What a reload cannot change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Settings {
     pub max_connections: NonZeroUsize,
     /// The files by which clients are spoken to over TLS; none: over plain TCP.
     pub tls: Option<TlsFiles>,
+    /// From whom the PROXY protocol's header is required, and nobody else's is read.
+    pub proxies: Networks,
     /// Where metrics and health are asked for.
     pub admin: SocketAddr,
     /// How many threads answer requests: 1 to 1,024.
@@ -31,6 +34,7 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             max_connections: NonZeroUsize::MIN.saturating_add(9_999),
             tls: None,
+            proxies: Networks::default(),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9091)),
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: Duration::from_secs(25),
@@ -45,6 +49,7 @@ impl Settings {
             (self.listen != other.listen, "listen.address"),
             (self.max_connections != other.max_connections, "listen.max_connections"),
             (self.tls != other.tls, "listen.tls"),
+            (self.proxies != other.proxies, "listen.proxy_protocol"),
             (self.admin != other.admin, "admin.address"),
             (self.workers != other.workers, "workers"),
             (self.drain != other.drain, "drain"),
@@ -60,6 +65,7 @@ mod tests {
     use super::Settings;
     use crate::config::tls_files::ClientCertificates;
     use crate::config::tls_files::TlsFiles;
+    use crate::policy::networks::Networks;
     use std::num::NonZeroUsize;
     use std::path::PathBuf;
     use std::time::Duration;
@@ -77,6 +83,7 @@ mod tests {
                 client_ca: None,
                 client_certificates: ClientCertificates::Required,
             }),
+            proxies: Networks::new(vec!["10.0.0.0/8".parse().unwrap()]),
             admin: settings.listen,
             workers: NonZeroUsize::MIN.saturating_add(1),
             drain: Duration::ZERO,
@@ -85,6 +92,7 @@ mod tests {
             "listen.address",
             "listen.max_connections",
             "listen.tls",
+            "listen.proxy_protocol",
             "admin.address",
             "workers",
             "drain",

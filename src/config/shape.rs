@@ -40,6 +40,30 @@ impl Visitor<'_> for WholeVisitor {
     }
 }
 
+/// Yes or no.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Truth(pub(crate) bool);
+
+impl<'de> Deserialize<'de> for Truth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bool(TruthVisitor)
+    }
+}
+
+struct TruthVisitor;
+
+impl Visitor<'_> for TruthVisitor {
+    type Value = Truth;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a yes or no: `true` or `false`, without quotes")
+    }
+
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<Truth, E> {
+        Ok(Truth(truth))
+    }
+}
+
 /// Text, or a list of texts.
 #[derive(Debug)]
 pub(crate) enum OneOrMany {

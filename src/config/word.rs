@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
@@ -114,6 +116,15 @@ impl FromWord for SocketAddr {
 
     fn from_word(word: &str) -> Option<Self> {
         word.parse().ok()
+    }
+}
+
+impl FromWord for IpNet {
+    const EXPECTED: &'static str =
+        "a network: an IP address, or one and the length of its prefix, such as `10.0.0.0/8`";
+
+    fn from_word(word: &str) -> Option<Self> {
+        word.parse().ok().or_else(|| word.parse().map(IpAddr::into).ok())
     }
 }
 

@@ -4,6 +4,7 @@
 //! slow or makes no sense is let go without an answer: there is no HTTP yet to give it in.
 
 mod certificate;
+mod proxy;
 mod transport;
 
 use std::io;
@@ -17,10 +18,12 @@ use tokio_rustls::TlsAcceptor;
 
 pub use certificate::Certificate;
 pub use certificate::keep_current;
+pub use proxy::ProxyFault;
 pub use transport::ClientTransport;
 
 use crate::observe::metrics::HandshakeStage;
 use crate::observe::metrics::Metrics;
+use crate::policy::networks::Networks;
 use crate::policy::upstream::Scheme;
 
 /// What new connections pass; shared by all workers.
@@ -28,6 +31,8 @@ use crate::policy::upstream::Scheme;
 pub struct Door {
     /// Where clients are spoken to over TLS: what they are shown.
     pub certificate: Option<Arc<Certificate>>,
+    /// The proxies that say for whom they connect, by the PROXY protocol.
+    pub proxies: Networks,
     /// Where failures are counted.
     pub metrics: Arc<Metrics>,
 }
@@ -37,7 +42,7 @@ pub struct Door {
 pub struct Arrived {
     /// Its bytes.
     pub transport: ClientTransport,
-    /// Whose it is.
+    /// Whose it is: the peer's address, or what a trusted proxy says.
     pub address: IpAddr,
     /// What the client speaks.
     pub scheme: Scheme,
@@ -49,6 +54,9 @@ pub enum HandshakeError {
     /// It came to no end.
     #[error("it was not finished within {0:?}")]
     TooSlow(Duration),
+    /// The proxy did not say for whom it connects.
+    #[error(transparent)]
+    Proxy(#[from] ProxyFault),
     /// It failed, or the client left.
     #[error("TLS failed: {0}")]
     Tls(#[source] io::Error),
@@ -67,24 +75,36 @@ impl Door {
         peer: IpAddr,
         limit: Duration,
     ) -> Result<Arrived, HandshakeError> {
-        let Some(certificate) = &self.certificate else {
+        let is_announced = self.proxies.contains(peer);
+        if self.certificate.is_none() && !is_announced {
             let transport = ClientTransport::Plain(stream);
             return Ok(Arrived { transport, address: peer, scheme: Scheme::Http });
+        }
+        let mut stage = HandshakeStage::ProxyProtocol;
+        let steps = async {
+            let mut stream = stream;
+            let mut address = peer;
+            if is_announced {
+                address = proxy::announced(&mut stream).await?.unwrap_or(peer);
+            }
+            stage = HandshakeStage::Tls;
+            let transport = self.secure(stream).await?;
+            Ok(Arrived { transport, address, scheme: self.scheme() })
+        };
+        let entered = time::timeout(limit, steps).await;
+        let entered = entered.unwrap_or(Err(HandshakeError::TooSlow(limit)));
+        if entered.is_err() {
+            self.metrics.count_handshake_failure(stage);
+        }
+        entered
+    }
+
+    async fn secure(&self, stream: TcpStream) -> Result<ClientTransport, HandshakeError> {
+        let Some(certificate) = &self.certificate else {
+            return Ok(ClientTransport::Plain(stream));
         };
         let acceptor = TlsAcceptor::from(certificate.current());
-        let shaken = match time::timeout(limit, acceptor.accept(stream)).await {
-            Ok(shaken) => shaken.map_err(HandshakeError::Tls),
-            Err(_) => Err(HandshakeError::TooSlow(limit)),
-        };
-        match shaken {
-            Ok(stream) => {
-                let transport = ClientTransport::Tls(Box::new(stream));
-                Ok(Arrived { transport, address: peer, scheme: Scheme::Https })
-            }
-            Err(error) => {
-                self.metrics.count_handshake_failure(HandshakeStage::Tls);
-                Err(error)
-            }
-        }
+        let stream = acceptor.accept(stream).await.map_err(HandshakeError::Tls)?;
+        Ok(ClientTransport::Tls(Box::new(stream)))
     }
 }

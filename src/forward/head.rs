@@ -1,6 +1,5 @@
 //! Which fields cross the gateway? Hop-by-hop fields end here, in both directions.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,18 +13,17 @@ use http::header;
 use http_body_util::Full;
 
 use crate::forward::Outgoing;
+use crate::forward::caller::X_FORWARDED_FOR;
+use crate::forward::caller::X_FORWARDED_HOST;
+use crate::forward::caller::X_FORWARDED_PROTO;
 use crate::policy::upstream::HostHeader;
 use crate::policy::upstream::Origin;
-use crate::policy::upstream::Scheme;
 use crate::policy::upstream::Upstream;
 
 /// The name of the field that ties a request's log lines together.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const FORWARDED: HeaderName = header::FORWARDED;
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -50,30 +48,6 @@ const OVERRIDES: [HeaderName; 5] = [
     HeaderName::from_static("x-rewrite-url"),
 ];
 
-/// Who sent a request, as the upstream is told. Made once a connection.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    proto: &'static str,
-    forwarded_for: HeaderValue,
-    forwarded: HeaderValue,
-}
-
-impl Caller {
-    /// The client at this address, that speaks `scheme`.
-    pub fn new(address: IpAddr, scheme: Scheme) -> Self {
-        let proto = scheme.as_str();
-        // RFC 7239 §6 wants IPv6 in brackets and quotes.
-        let forwarded = match address {
-            IpAddr::V4(address) => format!("for={address};proto={proto}"),
-            IpAddr::V6(address) => format!("for=\"[{address}]\";proto={proto}"),
-        };
-        let value = |text: &str| {
-            HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
-        };
-        Self { proto, forwarded_for: value(&address.to_string()), forwarded: value(&forwarded) }
-    }
-}
-
 /// The request as the upstream gets it: the path, the fields end to end and the body as they
 /// came.
 pub(super) fn upstream_request(outgoing: Outgoing<'_>) -> Request<Full<Bytes>> {
@@ -88,15 +62,15 @@ pub(super) fn upstream_request(outgoing: Outgoing<'_>) -> Request<Full<Bytes>> {
     if was_chunked {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
-    // Nobody is trusted to say where a request comes from: what a client says is replaced, and
+    // What is said of the client is the caller's: what the request says itself is replaced, and
     // what this gateway does not say is taken away.
     for name in told_by_a_proxy(&headers) {
         headers.remove(name);
     }
     headers.insert(FORWARDED, caller.forwarded.clone());
     headers.insert(X_FORWARDED_FOR, caller.forwarded_for.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(caller.proto));
-    if let Some(host) = headers.get(header::HOST).cloned() {
+    headers.insert(X_FORWARDED_PROTO, caller.proto.clone());
+    if let Some(host) = caller.host.as_ref().or_else(|| headers.get(header::HOST)).cloned() {
         headers.insert(X_FORWARDED_HOST, host);
     }
     headers.insert(X_REQUEST_ID, request_id);
@@ -198,11 +172,9 @@ fn is_protected(name: &HeaderName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Caller;
     use super::clean_answer;
     use super::keep_alive_limit;
     use super::strip_hop_by_hop;
-    use crate::policy::upstream::Scheme;
     use http::HeaderMap;
     use http::HeaderName;
     use http::HeaderValue;
@@ -266,12 +238,5 @@ mod tests {
         assert_eq!(limit("max=3, Timeout = 1"), Some(Duration::ZERO));
         assert_eq!(limit("timeout=abc"), None);
         assert_eq!(keep_alive_limit(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn an_ipv6_client_is_named_in_brackets_and_quotes() {
-        let caller = Caller::new("2001:db8::1".parse().unwrap(), Scheme::Http);
-        assert_eq!(caller.forwarded, "for=\"[2001:db8::1]\";proto=http");
-        assert_eq!(caller.forwarded_for, "2001:db8::1");
     }
 }

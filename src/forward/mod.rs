@@ -5,6 +5,7 @@
 //! that closed without a byte of an answer. So a POST is never seen twice.
 
 mod answer;
+mod caller;
 mod connections;
 mod head;
 mod stream;
@@ -26,8 +27,8 @@ use tokio::time;
 
 pub use answer::AnswerBody;
 pub use answer::AnswerError;
+pub use caller::Caller;
 pub use connections::Counters;
-pub use head::Caller;
 pub(crate) use head::X_REQUEST_ID;
 
 use crate::policy::upstream::Upstream;

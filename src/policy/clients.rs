@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::policy::networks::Networks;
+
 /// What holds for the connections of all clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clients {
     /// How long to wait for them.
     pub timeouts: ClientTimeouts,
+    /// The proxies whose word on where a request comes from is passed on.
+    pub trusted_proxies: Networks,
 }
 
 /// How long the gateway waits for a client; each 1 ms to 1 h.

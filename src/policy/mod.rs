@@ -9,6 +9,7 @@ pub mod field;
 mod handle;
 pub mod limit;
 pub mod log;
+pub mod networks;
 pub mod overrides;
 pub mod rate;
 pub mod upstream;

@@ -77,6 +77,33 @@ async fn the_upstream_is_told_who_asked_and_a_client_cannot_tell_it_otherwise() 
 }
 
 #[tokio::test]
+async fn a_trusted_proxy_tells_the_upstream_and_the_log_who_asked() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::listening("trusted_proxies: [127.0.0.0/8]", &upstream).await;
+    let request = Request::get("/v1/Services")
+        .without("authorization")
+        .with("x-forwarded-for", "6.6.6.6, 203.0.113.7")
+        .with("x-forwarded-for", "127.0.0.9");
+    assert_eq!(gateway.send(&request).await.status, 401);
+    assert_eq!(gateway.line()["client"], "203.0.113.7");
+    let request = Request::get("/v1/Services")
+        .with("x-forwarded-for", "6.6.6.6, 203.0.113.7, 127.0.0.9")
+        .with("x-forwarded-proto", "https")
+        .with("x-forwarded-host", "api.example.com")
+        .with("x-forwarded-port", "443")
+        .with("x-real-ip", "6.6.6.6")
+        .with("forwarded", "for=203.0.113.7;proto=https");
+    gateway.send(&request).await;
+    let headers = upstream.last().headers;
+    assert_eq!(headers["x-forwarded-for"], "6.6.6.6, 203.0.113.7, 127.0.0.9, 127.0.0.1");
+    assert_eq!(headers["x-forwarded-proto"], "https");
+    assert_eq!(headers["x-forwarded-host"], "api.example.com");
+    let forwarded = "for=203.0.113.7;proto=https, for=127.0.0.1;proto=http";
+    assert_eq!(headers["forwarded"], forwarded);
+    assert!(headers.get("x-forwarded-port").is_none() && headers.get("x-real-ip").is_none());
+}
+
+#[tokio::test]
 async fn a_request_id_is_kept_or_made_and_is_the_same_on_both_sides() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream).await;

@@ -18,6 +18,7 @@ mod https;
 mod in_flight;
 mod log;
 mod overrides;
+mod proxy_protocol;
 mod reload;
 mod retries;
 mod routes;

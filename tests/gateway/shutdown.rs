@@ -91,6 +91,7 @@ async fn when_it_has_ended_nobody_holds_the_request_log_open() {
         upstream: vec![upstream.url()],
         listen: Some("127.0.0.1:0".parse().unwrap()),
         admin: Some("127.0.0.1:0".parse().unwrap()),
+        admin_allow_remote: false,
     };
     let mut watch = Watch::new(Sources { file: None, variables: Vec::new(), flags });
     let configuration = watch.force().unwrap();

@@ -50,6 +50,9 @@ pub(crate) struct RunArgs {
     /// Where operators connect: metrics, readiness, policy [default: 127.0.0.1:9091]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) admin: Option<String>,
+    /// Let other machines connect there
+    #[arg(long)]
+    pub(crate) admin_allow_remote: bool,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -63,6 +66,9 @@ pub(crate) struct DemoArgs {
     /// Where operators connect [default: 127.0.0.1:9091]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) admin: Option<String>,
+    /// Let other machines connect there
+    #[arg(long)]
+    pub(crate) admin_allow_remote: bool,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
 }
@@ -78,6 +84,9 @@ pub(crate) struct BackendArgs {
     /// Where tests reset, fill and read it; nowhere unless given
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) admin: Option<std::net::SocketAddr>,
+    /// Let other machines connect there
+    #[arg(long)]
+    pub(crate) admin_allow_remote: bool,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
 }

@@ -40,11 +40,13 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs gateway and backend in one process.
 pub(crate) async fn demo(args: DemoArgs) -> Result<(), RunError> {
-    let DemoArgs { config, listen, admin, load } = args;
+    let DemoArgs { config, listen, admin, admin_allow_remote, load } = args;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let url = format!("http://{}", listener.local_addr()?);
     let has_file = config.is_some();
-    let mut sources = run::sources(RunArgs { config, upstream: vec![url], listen, admin });
+    let upstream = vec![url];
+    let args = RunArgs { config, upstream, listen, admin, admin_allow_remote };
+    let mut sources = run::sources(args);
     // Somebody looks at a terminal, who can still ask for something else.
     if !has_file && !sources.variables.iter().any(|(name, _)| name == LOG_FORMAT) {
         sources.variables.push((LOG_FORMAT.to_owned(), "text".to_owned()));
@@ -58,6 +60,13 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<(), RunError> {
 
 /// Runs the backend alone.
 pub(crate) async fn backend(args: BackendArgs) -> Result<(), RunError> {
+    if let Some(admin) = args.admin
+        && !admin.ip().to_canonical().is_loopback()
+        && !args.admin_allow_remote
+    {
+        let message = format!("{admin} is open to other machines: add --admin-allow-remote");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message).into());
+    }
     let listener = bind(args.listen)?;
     let clock = clock(args.load.clock);
     let options = Options {

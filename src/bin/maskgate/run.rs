@@ -46,12 +46,13 @@ pub(crate) enum RunError {
 
 /// Where the configuration of `maskgate run` comes from.
 pub(crate) fn sources(args: RunArgs) -> Sources {
-    let RunArgs { config, upstream, listen, admin } = args;
+    let RunArgs { config, upstream, listen, admin, admin_allow_remote } = args;
     // A variable whose name or value is no text cannot be meant.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    Sources { file: config, variables, flags: Flags { upstream, listen, admin } }
+    let flags = Flags { upstream, listen, admin, admin_allow_remote };
+    Sources { file: config, variables, flags }
 }
 
 /// A configuration without mistakes, and what watches it.

@@ -89,6 +89,7 @@ fn configuration(args: &TestArgs, backend: SocketAddr) -> Result<Configuration, 
         upstream: vec![format!("http://{backend}")],
         listen: any(),
         admin: any(),
+        admin_allow_remote: false,
     });
     for (name, value) in QUIET {
         if !sources.variables.iter().any(|(given, _)| given == name) {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use ipnet::IpNet;
+
 use crate::config::compile::range::Span;
 use crate::config::notes::At;
 use crate::config::notes::Notes;
@@ -9,18 +11,25 @@ use crate::config::path::KeyPath;
 use crate::config::raw::RawClientTimeouts;
 use crate::config::raw::RawListen;
 use crate::config::raw::RawListenTls;
+use crate::config::raw::RawProxyProtocol;
+use crate::config::shape::List;
 use crate::config::tls_files::ClientCertificates;
 use crate::config::tls_files::TlsFault;
 use crate::config::tls_files::TlsFiles;
 use crate::config::word::Word;
 use crate::policy::clients::ClientTimeouts;
 use crate::policy::clients::Clients;
+use crate::policy::networks::Networks;
 
 const TIMEOUT: Span<'_> = Span { what: "a timeout", from: "1ms", to: "1h", otherwise: "" };
 
 /// Compiles what a reload may change of the section `listen`.
 pub(super) fn clients(raw: &RawListen, notes: &mut Notes) -> Clients {
-    Clients { timeouts: timeouts(&raw.timeouts, notes) }
+    let path = KeyPath::of("listen.trusted_proxies");
+    Clients {
+        timeouts: timeouts(&raw.timeouts, notes),
+        trusted_proxies: networks(&raw.trusted_proxies, &path, notes),
+    }
 }
 
 /// Compiles `listen.tls`; none where it is not given, or a file is missing or wrong.
@@ -58,6 +67,32 @@ pub(super) fn tls(
         notes.complain(At::Value(section.key(key)), message, help);
     }
     Some(files)
+}
+
+/// Compiles `listen.proxy_protocol`.
+pub(super) fn proxies(raw: Option<&RawProxyProtocol>, notes: &mut Notes) -> Networks {
+    let Some(raw) = raw else { return Networks::default() };
+    let path = KeyPath::of("listen.proxy_protocol.trusted");
+    if raw.trusted.0.is_empty() {
+        let help = "name the networks of the proxies, such as `[10.0.0.0/8]`, or leave \
+                    `proxy_protocol` out";
+        notes.complain(At::Value(path.clone()), "no proxy is trusted", help);
+    }
+    networks(&raw.trusted, &path, notes)
+}
+
+fn networks(raw: &List<Word<IpNet>>, path: &KeyPath, notes: &mut Notes) -> Networks {
+    let mut networks = Vec::new();
+    for (index, network) in raw.0.iter().enumerate() {
+        if let Some(Word(network)) = network {
+            networks.push(*network);
+        } else {
+            let at = At::Value(path.index(index));
+            let help = "write a network such as `10.0.0.0/8`";
+            notes.complain(at, "nothing is not a network", help);
+        }
+    }
+    Networks::new(networks)
 }
 
 fn timeouts(raw: &RawClientTimeouts, notes: &mut Notes) -> ClientTimeouts {

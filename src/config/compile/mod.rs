@@ -24,8 +24,10 @@ use crate::config::notes::Places;
 use crate::config::path::KeyPath;
 use crate::config::peel;
 use crate::config::raw::Raw;
+use crate::config::raw::RawAdmin;
 use crate::config::raw::RawLog;
 use crate::config::shape::Table;
+use crate::config::shape::Truth;
 use crate::config::word::AccountSid;
 use crate::config::word::Word;
 use crate::policy::Policy;
@@ -76,10 +78,17 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         listen: raw.listen.address.map_or(default.listen, |Word(address)| address),
         max_connections: max_connections.map_or(default.max_connections, range::size),
         tls: listen::tls(raw.listen.tls.as_ref(), directory, notes),
+        proxies: listen::proxies(raw.listen.proxy_protocol.as_ref(), notes),
         admin: raw.admin.address.map_or(default.admin, |Word(address)| address),
         workers: workers.map_or(default.workers, range::size),
         drain: drain.unwrap_or(default.drain),
     };
+    if !is_reachable_as_wanted(&raw.admin, settings.admin) {
+        let message = format!("{} is open to other machines", settings.admin);
+        let help = "write 127.0.0.1 for the host; or add `allow_remote: true` (or give \
+                    --admin-allow-remote) and keep the port from clients";
+        notes.complain(At::Value(KeyPath::of("admin.address")), message, help);
+    }
     if overlap(settings.listen, settings.admin) {
         let path = match raw.admin.address {
             Some(_) => "admin.address",
@@ -90,6 +99,12 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         notes.complain(At::Value(KeyPath::of(path)), message, help);
     }
     settings
+}
+
+/// Whether only this machine can connect there, unless others are wanted.
+fn is_reachable_as_wanted(raw: &RawAdmin, address: SocketAddr) -> bool {
+    let is_allowed = raw.allow_remote.is_some_and(|Truth(allowed)| allowed);
+    is_allowed || address.ip().to_canonical().is_loopback()
 }
 
 /// Whether two sockets cannot be bound to these addresses at once.

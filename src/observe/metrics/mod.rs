@@ -49,15 +49,18 @@ impl ReloadResult {
 /// Where a new connection failed before it got as far as HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeStage {
+    /// In the header of the PROXY protocol.
+    ProxyProtocol,
     /// In the TLS handshake.
     Tls,
 }
 
 impl HandshakeStage {
-    const ALL: [Self; 1] = [Self::Tls];
+    const ALL: [Self; 2] = [Self::ProxyProtocol, Self::Tls];
 
     const fn label(self) -> &'static str {
         match self {
+            Self::ProxyProtocol => "proxy_protocol",
             Self::Tls => "tls",
         }
     }
