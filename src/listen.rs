@@ -1,12 +1,15 @@
 //! Who gets a new connection? The worker with the fewest, so that a few long-lived ones do not
 //! all land on one thread.
 
+use std::future;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -48,17 +51,24 @@ impl Acceptor {
         loop {
             self.room(workers).await;
             match self.accept().await {
-                Ok((stream, peer)) => {
-                    if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
-                        worker.hand(stream, peer);
-                    }
-                }
+                Ok((stream, peer)) => hand(workers, stream, peer),
                 Err(error) => {
                     self.metrics.count_accept_error();
                     tracing::warn!(%error, "a connection could not be accepted");
                     time::sleep(BACK_OFF).await;
                 }
             }
+        }
+    }
+
+    /// Hands out what waits in the kernel's queue already, and stops listening.
+    pub async fn hand_out_rest(self, workers: &[Worker]) {
+        let mut next = pin!(self.accept());
+        while let Poll::Ready(Ok((stream, peer))) =
+            future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await
+        {
+            hand(workers, stream, peer);
+            next.set(self.accept());
         }
     }
 
@@ -73,6 +83,12 @@ impl Acceptor {
         let (stream, peer) = self.listener.accept().await?;
         // Taken off this thread's reactor: the worker puts it on its own.
         Ok((stream.into_std()?, peer))
+    }
+}
+
+fn hand(workers: &[Worker], stream: TcpStream, peer: SocketAddr) {
+    if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
+        worker.hand(stream, peer);
     }
 }
 
@@ -93,6 +109,7 @@ mod tests {
     use crate::policy::upstream::Upstream;
     use crate::time::Clock;
     use crate::worker::Parts;
+    use crate::worker::Stage;
     use crate::worker::Worker;
     use std::net::SocketAddr;
     use std::net::TcpListener;
@@ -107,7 +124,7 @@ mod tests {
         acceptor: Acceptor,
         workers: Vec<Worker>,
         address: SocketAddr,
-        _drain: watch::Sender<bool>,
+        _stages: watch::Sender<Stage>,
     }
 
     impl Listening {
@@ -122,7 +139,7 @@ mod tests {
             };
             let metrics = Arc::new(Metrics::new(Duration::ZERO).unwrap());
             let closed = Arc::new(Notify::new());
-            let (drain, draining) = watch::channel(false);
+            let (stages, stage) = watch::channel(Stage::Serving);
             let parts = Parts {
                 shared: Arc::new(shared),
                 door: Arc::new(Door {
@@ -134,7 +151,7 @@ mod tests {
                 upstream_counters: Arc::default(),
                 log: LogSink::new().0,
                 journal: None,
-                drain: draining,
+                stage,
                 drain_time: Duration::ZERO,
                 closed: Arc::clone(&closed),
             };
@@ -144,7 +161,7 @@ mod tests {
             let address = listener.local_addr().unwrap();
             let max = NonZeroUsize::new(max_connections).unwrap();
             let acceptor = Acceptor::new(listener, max, metrics, closed).unwrap();
-            Self { acceptor, workers, address, _drain: drain }
+            Self { acceptor, workers, address, _stages: stages }
         }
 
         fn open(&self) -> Vec<usize> {

@@ -37,6 +37,7 @@ use crate::state::State;
 use crate::sweep;
 use crate::time::Clock;
 use crate::worker;
+use crate::worker::Stage;
 use crate::worker::Worker;
 
 /// Connections that may wait to be accepted.
@@ -158,9 +159,9 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
         let (address, admin_address) = (self.address()?, self.admin_address()?);
-        let (drain, draining) = watch::channel(false);
+        let (stage, stages) = watch::channel(Stage::Serving);
         let closed = Arc::new(Notify::new());
-        let workers = self.start_workers(&draining, &closed)?;
+        let workers = self.start_workers(&stages, &closed)?;
         let gateway = Arc::clone(&self.state);
         let pages = match self.control {
             Some(control) => Pages::GatewayAndBackend(gateway, control),
@@ -191,9 +192,11 @@ impl Server {
             () = shutdown => {}
         }
         self.state.set_ready(false);
-        drop(acceptor);
         tracing::info!(limit = ?self.settings.drain, "draining");
-        drain.send_replace(true);
+        stage.send_replace(Stage::Draining);
+        drop(time::timeout(linger(&self.settings), acceptor.hand_out(&workers)).await);
+        acceptor.hand_out_rest(&workers).await;
+        stage.send_replace(Stage::Closing);
         // The workers keep to the limit themselves; this one is for a thread that hangs.
         let hang = self.settings.drain.saturating_add(Duration::from_secs(1));
         let ended = async {
@@ -213,7 +216,7 @@ impl Server {
 
     fn start_workers(
         &self,
-        draining: &watch::Receiver<bool>,
+        stages: &watch::Receiver<Stage>,
         closed: &Arc<Notify>,
     ) -> io::Result<Vec<Worker>> {
         let parts = worker::Parts {
@@ -223,8 +226,8 @@ impl Server {
             upstream_counters: Arc::clone(&self.state.upstream_counters),
             log: Arc::clone(&self.state.log),
             journal: self.journal.clone(),
-            drain: draining.clone(),
-            drain_time: self.settings.drain,
+            stage: stages.clone(),
+            drain_time: self.settings.drain.saturating_sub(linger(&self.settings)),
             closed: Arc::clone(closed),
         };
         (0..self.settings.workers.get())
@@ -248,6 +251,11 @@ fn keep_current(
             None => std::future::pending().await,
         }
     }
+}
+
+/// For how long of a drain new connections are served.
+fn linger(settings: &Settings) -> Duration {
+    settings.linger.min(settings.drain)
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -40,7 +40,7 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 64] = [
+const WORDS: [&str; 65] = [
     "upstream",
     "url",
     "host",
@@ -53,6 +53,7 @@ const WORDS: [&str; 64] = [
     "admin",
     "workers",
     "drain",
+    "linger",
     "accounts",
     "limits",
     "rate",

@@ -152,7 +152,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let text = format!(
         "listen: {{ address: '[::1]:1', max_connections: 2, \
          proxy_protocol: {{ trusted: [10.0.0.0/8, '::1'] }} }}\n\
-         admin: {{ address: '[::1]:2', allow_remote: false }}\nworkers: 3\ndrain: 0s\n\
+         admin: {{ address: '[::1]:2', allow_remote: false }}\nworkers: 3\ndrain: 0s\nlinger: 0s\n\
          upstream:\n  url: [http://a:1, http://b]\n  host: api.example.com:8080\n  \
          timeouts: {{ connect: 1ms, response: 2m, idle: 1h }}\n\
          accounts: {{ {API_KEY}: {ACCOUNT} }}\n\
@@ -167,6 +167,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
         admin: "[::1]:2".parse().unwrap(),
         workers: NonZeroUsize::new(3).unwrap(),
         drain: Duration::ZERO,
+        linger: Duration::ZERO,
     };
     assert_eq!(settings, expected);
     let origins: Vec<_> = policy.upstream.origins.iter().map(ToString::to_string).collect();

@@ -39,6 +39,7 @@ pub(crate) struct Raw {
     pub(crate) admin: RawAdmin,
     pub(crate) workers: Option<Whole>,
     pub(crate) drain: Option<Word<Duration>>,
+    pub(crate) linger: Option<Word<Duration>>,
     pub(crate) upstream: RawUpstream,
     pub(crate) accounts: Table<Option<Word<AccountSid>>>,
     pub(crate) limits: RawLimits,

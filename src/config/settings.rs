@@ -26,6 +26,9 @@ pub struct Settings {
     pub workers: NonZeroUsize,
     /// How long a stop waits for what is under way: at most one hour.
     pub drain: Duration,
+    /// For how long of that new connections are still served, as nobody who sends them knows of
+    /// the stop at once.
+    pub linger: Duration,
 }
 
 impl Default for Settings {
@@ -38,6 +41,7 @@ impl Default for Settings {
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9091)),
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: Duration::from_secs(25),
+            linger: Duration::from_secs(1),
         }
     }
 }
@@ -53,6 +57,7 @@ impl Settings {
             (self.admin != other.admin, "admin.address"),
             (self.workers != other.workers, "workers"),
             (self.drain != other.drain, "drain"),
+            (self.linger != other.linger, "linger"),
         ]
         .into_iter()
         .filter_map(|(differs, key)| differs.then_some(key))
@@ -87,6 +92,7 @@ mod tests {
             admin: settings.listen,
             workers: NonZeroUsize::MIN.saturating_add(1),
             drain: Duration::ZERO,
+            linger: Duration::ZERO,
         };
         let all = [
             "listen.address",
@@ -96,6 +102,7 @@ mod tests {
             "admin.address",
             "workers",
             "drain",
+            "linger",
         ];
         assert_eq!(settings.differing(&other), all);
     }

@@ -12,7 +12,6 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::sync::watch;
 
 use crate::door::ClientTransport;
 use crate::door::HandshakeError;
@@ -21,7 +20,9 @@ use crate::ingress::ClientStream;
 use crate::ingress::Conversation;
 use crate::ingress::Protocol;
 use crate::worker::Local;
+use crate::worker::Stage;
 use crate::worker::http2;
+use crate::worker::reached;
 
 /// A connection that counts as open until it is dropped.
 pub(super) struct OpenConnection {
@@ -49,12 +50,12 @@ impl OpenConnection {
         let conversation = Conversation::new();
         let mut stream =
             ClientStream::new(arrived.transport, Rc::clone(&conversation), timeouts);
-        let mut drain = local.drain.clone();
+        let mut stages = local.stage.clone();
         let protocol = tokio::select! {
             biased;
             protocol = stream.protocol() => protocol?,
             // Nothing has been asked yet.
-            () = begun(&mut drain) => return Ok(()),
+            () = reached(&mut stages, Stage::Closing) => return Ok(()),
         };
         match protocol {
             Protocol::Http1 => self.serve_http1(stream, &client, &conversation).await,
@@ -75,23 +76,21 @@ impl OpenConnection {
             let turn = conversation.begin();
             async move { Ok::<_, Infallible>(local.gateway.handle(request, client, turn).await) }
         });
-        let mut serving = pin!(local.http1.serve_connection(TokioIo::new(stream), answer));
-        let mut drain = local.drain.clone();
+        let mut stages = local.stage.clone();
+        let is_serving = *stages.borrow() == Stage::Serving;
+        // A connection that is new in a drain serves one request, and says so in its answer.
+        let mut server = local.http1.clone();
+        server.keep_alive(is_serving);
+        let mut serving = pin!(server.serve_connection(TokioIo::new(stream), answer));
         tokio::select! {
             biased;
             served = serving.as_mut() => return Ok(served?),
-            () = begun(&mut drain) => {}
+            () = reached(&mut stages, Stage::Draining), if is_serving => {}
         }
         // Idle: closed now. Busy: closed behind the answer, which says so.
         serving.as_mut().graceful_shutdown();
         Ok(serving.await?)
     }
-}
-
-/// Waits until the worker is to end its connections.
-pub(super) async fn begun(drain: &mut watch::Receiver<bool>) {
-    // An error means that nobody is left to begin it: then it has begun.
-    drop(drain.wait_for(|drain| *drain).await);
 }
 
 impl Drop for OpenConnection {

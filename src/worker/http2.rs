@@ -23,8 +23,9 @@ use crate::ingress::ClientStream;
 use crate::ingress::Conversation;
 use crate::policy::clients::ClientTimeouts;
 use crate::worker::Local;
+use crate::worker::Stage;
 use crate::worker::connection::ServeError;
-use crate::worker::connection::begun;
+use crate::worker::reached;
 
 /// Requests under way on one connection.
 const MAX_STREAMS: u32 = 100;
@@ -96,11 +97,11 @@ pub(super) async fn serve(
         }
     });
     let mut serving = pin!(local.http2.serve_connection(TokioIo::new(stream), answer));
-    let mut drain = local.drain.clone();
+    let mut stage = local.stage.clone();
     tokio::select! {
         biased;
         served = serving.as_mut() => return Ok(served?),
-        () = begun(&mut drain) => {}
+        () = reached(&mut stage, Stage::Draining) => {}
         () = idle(&conversation, timeouts.idle) => {}
         () = stalled(&conversation, timeouts.write) => return Ok(()),
     }

@@ -37,7 +37,6 @@ use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
 use connection::OpenConnection;
-use connection::begun;
 
 /// How often unused connections to the upstream are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -57,12 +56,29 @@ pub struct Parts {
     pub log: Arc<LogSink>,
     /// Shared by all workers, where a client is being tested.
     pub journal: Option<Arc<Journal>>,
-    /// Turns true when connections are to end.
-    pub drain: watch::Receiver<bool>,
-    /// How long connections have for that.
+    /// How far the server is from its end.
+    pub stage: watch::Receiver<Stage>,
+    /// How long connections have to end when there are no new ones any more.
     pub drain_time: Duration,
     /// Wakes the acceptor when a connection has closed.
     pub closed: Arc<Notify>,
+}
+
+/// How far a server is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It serves.
+    Serving,
+    /// Connections end behind what is under way; new ones are served once.
+    Draining,
+    /// There are no new ones any more.
+    Closing,
+}
+
+/// Waits until the server has come as far.
+async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
+    // An error means that nobody is left to say so: then it is at its end.
+    drop(stages.wait_for(|now| *now >= stage).await);
 }
 
 /// A running worker, as the acceptor knows it.
@@ -117,7 +133,7 @@ struct Local {
     gateway: Gateway,
     http1: http1::Builder,
     http2: hyper::server::conn::http2::Builder<http2::OnThisThread>,
-    drain: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
     open: Arc<AtomicUsize>,
     closed: Arc<Notify>,
     /// Connections that have not ended, and who waits for the last of them.
@@ -131,7 +147,7 @@ async fn run(
     open: Arc<AtomicUsize>,
 ) {
     let drain_time = parts.drain_time;
-    let mut drain = parts.drain.clone();
+    let mut stage = parts.stage.clone();
     let local = Rc::new(Local::new(parts, open));
     let log = Rc::clone(&local.gateway.observer.log);
     task::spawn_local(Rc::clone(&log).hand_on());
@@ -142,10 +158,10 @@ async fn run(
                 Some((stream, peer)) => local.accept(stream, peer),
                 None => break,
             },
-            () = begun(&mut drain) => break,
+            () = reached(&mut stage, Stage::Closing) => break,
         }
     }
-    // What was handed over just before the drain began is served too.
+    // What was handed over just before is served too.
     incoming.close();
     while let Some((stream, peer)) = incoming.recv().await {
         local.accept(stream, peer);
@@ -185,7 +201,7 @@ impl Local {
             gateway: Gateway { shared: parts.shared, forwarder, observer },
             http1,
             http2: http2::builder(),
-            drain: parts.drain,
+            stage: parts.stage,
             open,
             closed: parts.closed,
             left: Cell::new(0),

@@ -46,7 +46,7 @@ async fn the_policy_in_force_is_shown_with_what_set_it() {
     assert_eq!(policy["upstream"]["url"][0], upstream.url());
     assert_eq!(policy["limits"]["rate"]["admissions_in_window"], 200);
     let set_by = policy["limits"]["rate"]["set_by"].as_str().unwrap();
-    assert!(set_by.ends_with("maskgate.yaml:7"), "{set_by}");
+    assert!(set_by.ends_with("maskgate.yaml:8"), "{set_by}");
     let first = &policy["limits"]["overrides"][0];
     assert_eq!(
         (&first["service"], &first["rate"]["mode"]),

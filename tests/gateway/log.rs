@@ -28,7 +28,7 @@ async fn a_refusal_is_one_line_that_names_limit_setting_and_request() {
     assert_eq!(line["limit"], "rate");
     assert_eq!(line["allowed"], 10);
     assert_eq!(line["retry_after_ms"], 5000);
-    assert!(line["set_by"].as_str().unwrap().ends_with("maskgate.yaml:6"), "{line}");
+    assert!(line["set_by"].as_str().unwrap().ends_with("maskgate.yaml:7"), "{line}");
     assert_eq!(line["request_id"], "id-1");
     assert_eq!(line["traceparent"], trace);
     assert_eq!(line["client"], "127.0.0.1");

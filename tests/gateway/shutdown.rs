@@ -53,6 +53,24 @@ async fn what_is_under_way_is_finished_and_then_its_connection_closes() {
 }
 
 #[tokio::test]
+async fn while_it_lingers_a_new_connection_is_served_once_and_told_to_go() {
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::with("linger: 1s", &upstream).await;
+    let early = TcpStream::connect(gateway.address).await.unwrap();
+    gateway.begin_stop();
+    until(async || gateway.page("/readyz").await.status == 503).await;
+    let late = TcpStream::connect(gateway.address).await.unwrap();
+    for stream in [early, late] {
+        let mut connection = Connection::over(stream, gateway.address).await;
+        let reply = connection.send(&Request::get("/v1/Services")).await;
+        assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+        assert!(connection.is_closed().await);
+    }
+    until(async || TcpStream::connect(gateway.address).await.is_err()).await;
+    gateway.join();
+}
+
+#[tokio::test]
 async fn idle_connections_close_at_once() {
     let upstream = Upstream::start();
     let mut gateway = Gateway::start(&upstream).await;

@@ -41,6 +41,7 @@ const MAX_CONNECTIONS: Count<'_> =
     Count { what: "a number of connections", from: 1, to: 1_000_000, otherwise: "for 10000" };
 const WORKERS: Count<'_> =
     Count { what: "a number of workers", from: 1, to: 1_024, otherwise: "for one a core" };
+const LINGER: Span<'_> = Span { what: "a linger", from: "0s", to: "1h", otherwise: "for 1s" };
 const DRAIN: Span<'_> = Span { what: "a drain", from: "0s", to: "1h", otherwise: "for 25s" };
 
 /// Compiles `raw`; answers nothing, or something with notes, where something is wrong. Files
@@ -73,6 +74,7 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
     let max_connections =
         MAX_CONNECTIONS.take(raw.listen.max_connections, &max_connections, notes);
     let workers = WORKERS.take(raw.workers, &KeyPath::of("workers"), notes);
+    let linger = LINGER.take(raw.linger, &KeyPath::of("linger"), notes);
     let drain = DRAIN.take(raw.drain, &KeyPath::of("drain"), notes);
     let settings = Settings {
         listen: raw.listen.address.map_or(default.listen, |Word(address)| address),
@@ -82,6 +84,7 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         admin: raw.admin.address.map_or(default.admin, |Word(address)| address),
         workers: workers.map_or(default.workers, range::size),
         drain: drain.unwrap_or(default.drain),
+        linger: linger.unwrap_or(default.linger),
     };
     if !is_reachable_as_wanted(&raw.admin, settings.admin) {
         let message = format!("{} is open to other machines", settings.admin);

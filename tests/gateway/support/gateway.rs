@@ -67,9 +67,11 @@ impl Gateway {
     }
 
     async fn between(listen: &str, upstream: &str, yaml: &str, clock: Clock) -> Self {
+        // Most tests need not see it stop slowly.
+        let linger = if yaml.contains("linger:") { "" } else { "linger: 0s\n" };
         let head = format!(
             "listen: {{ address: '127.0.0.1:0'{listen} }}\nadmin: {{ address: '127.0.0.1:0' }}\n\
-             workers: 2\ndrain: 2s\nupstream: {{ {upstream} }}\n"
+             workers: 2\ndrain: 2s\n{linger}upstream: {{ {upstream} }}\n"
         );
         let directory = new_directory();
         fs::write(directory.join("maskgate.yaml"), format!("{head}{yaml}")).unwrap();
