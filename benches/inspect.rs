@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
@@ -21,6 +22,7 @@ use http::Request;
 use http::request::Parts;
 use http_body_util::Full;
 use maskgate::classify::RequestClass;
+use maskgate::inspect::BodyMemory;
 use maskgate::inspect::inspect;
 use maskgate::policy::Policy;
 use maskgate::policy::endpoint::Endpoint;
@@ -62,7 +64,7 @@ fn participants(c: &mut Criterion) {
 }
 
 fn compare(mut group: BenchmarkGroup<'_, WallTime>, endpoint: Endpoint, form: String) {
-    let policy = policy();
+    let (policy, memory) = (policy(), Arc::default());
     let class = RequestClass {
         endpoint,
         account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
@@ -73,7 +75,7 @@ fn compare(mut group: BenchmarkGroup<'_, WallTime>, endpoint: Endpoint, form: St
     group.throughput(Throughput::Bytes(u64::try_from(form.len()).expect("a short form")));
     group.bench_function("maskgate", |b| {
         b.iter(|| {
-            let passed = judge(&policy, &class, &head, black_box(form.clone()));
+            let passed = judge(&policy, &memory, &class, &head, black_box(form.clone()));
             assert_eq!(passed, Some(form.len()));
         });
     });
@@ -85,8 +87,14 @@ fn compare(mut group: BenchmarkGroup<'_, WallTime>, endpoint: Endpoint, form: St
 }
 
 /// The whole stage, with the head; the length of what passed.
-fn judge(policy: &Policy, class: &RequestClass, head: &Parts, form: Bytes) -> Option<usize> {
-    let judging = pin!(inspect(policy, class, head, Full::new(form)));
+fn judge(
+    policy: &Policy,
+    memory: &Arc<BodyMemory>,
+    class: &RequestClass,
+    head: &Parts,
+    form: Bytes,
+) -> Option<usize> {
+    let judging = pin!(inspect(policy, memory, class, head, Full::new(form)));
     match judging.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(verdict) => verdict.ok().map(|bytes| bytes.len()),
         Poll::Pending => None,

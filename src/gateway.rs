@@ -23,6 +23,7 @@ use crate::forward::Forwarder;
 use crate::forward::Outgoing;
 use crate::forward::X_REQUEST_ID;
 use crate::ingress::Turn;
+use crate::inspect::BodyMemory;
 use crate::inspect::Expectation;
 use crate::inspect::discard;
 use crate::inspect::inspect;
@@ -44,6 +45,8 @@ pub struct Shared {
     pub policy: PolicyHandle,
     /// Windows and requests under way.
     pub admission: Admission,
+    /// The bodies that are held.
+    pub bodies: Arc<BodyMemory>,
     /// The key of credentials' and names' hashes.
     pub digests: DigestKey,
     /// The clock that windows are judged by.
@@ -126,7 +129,8 @@ impl Gateway {
         }
         let permit = admitted?; // 429, 503
         record.admitted(&permit);
-        let body = inspect(policy, &class, &head, body).await?; // 400, 408, 413, 415
+        let bodies = &self.shared.bodies;
+        let body = inspect(policy, bodies, &class, &head, body).await?; // 400, 408, 413, 415, 503
         let request_id = record.request_id().clone();
         let outgoing = Outgoing { head, body, caller, request_id };
         let sent = self.shared.clock.now();

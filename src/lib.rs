@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | [`classify`] | who asks for what? | 404, 405, 401 |
 //! | [`admit`] | may it go on now? | 429, 503 |
-//! | [`inspect`] | does the body keep to the rules? | 400, 408, 413, 415 |
+//! | [`inspect`] | does the body keep to the rules? | 400, 408, 413, 415, 503 |
 //! | [`forward`] | what does the upstream say? | 502, 504 |
 //! | [`respond`] | what does the client get? | |
 //!

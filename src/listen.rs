@@ -134,6 +134,7 @@ mod tests {
             let shared = Shared {
                 policy: PolicyHandle::new(policy),
                 admission: Admission::new(),
+                bodies: Arc::default(),
                 digests: DigestKey::new(&[7; 16]),
                 clock: Clock::manual(),
             };

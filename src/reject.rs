@@ -34,7 +34,7 @@ impl Rejection {
     pub const fn decision(&self) -> Decision {
         match self {
             Self::Unroutable(_) => Decision::Unroutable,
-            Self::Denied(_) => Decision::Limited,
+            Self::Denied(_) | Self::Invalid(Violation::NoRoom { .. }) => Decision::Limited,
             Self::Head(_) | Self::Invalid(_) => Decision::Invalid,
             Self::Upstream(_) => Decision::UpstreamFailed,
         }
@@ -136,7 +136,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of [`index`](Self::index).
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Syntax,
         Self::HeadSize,
         Self::Host,
@@ -152,6 +152,7 @@ impl Refusal {
         Self::Body(ViolationKind::ContentType),
         Self::Body(ViolationKind::Framing),
         Self::Body(ViolationKind::Form),
+        Self::Body(ViolationKind::BodyMemory),
         Self::Body(ViolationKind::Unreadable),
         Self::Body(ViolationKind::Slow),
     ];

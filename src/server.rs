@@ -109,6 +109,7 @@ impl Server {
         let shared = Shared {
             policy: PolicyHandle::new(policy),
             admission: Admission::new(),
+            bodies: Arc::default(),
             digests: DigestKey::new(&parts.digest_key),
             clock: parts.clock,
         };

@@ -108,6 +108,7 @@ fn assert_default_limits(limits: &Limits) {
     assert_eq!(limits.overrides.iter().count(), 0);
     assert!(limits.fields.iter().eq(default.fields.iter()));
     assert_eq!(limits.body, default.body);
+    assert_eq!(limits.body_memory, default.body_memory);
     assert_eq!(limits.in_flight, default.in_flight);
     assert_eq!(limits.max_keys, default.max_keys);
     assert_eq!(limits.unmatched, default.unmatched);
@@ -213,7 +214,7 @@ fn every_key_of_limits_can_be_set() {
          mode: shadow\n  payload:\n    body: 1MiB\n    oversize_status: 413\n    fields:\n      \
          CreateSession.Ttl: {{ greater_than: 0, less_than: 60 }}\n      \
          UpdateSession.Status: {{ max_bytes: 7 }}\n  \
-         in_flight: {{ total: 5, per_service: 4 }}\n  max_keys: 6\n  unmatched: forward\n  \
+         body_memory: 2MiB\n  in_flight: {{ total: 5, per_service: 4 }}\n  max_keys: 6\n  unmatched: forward\n  \
          headers: off\n"
     );
     let limits = compiled(&text).policy.limits;
@@ -224,6 +225,7 @@ fn every_key_of_limits_can_be_set() {
     assert_eq!(limits.body, BodyLimit { max_bytes: 1_048_576, oversize_status: status });
     let ttl = limits.fields.of(Endpoint::CreateSession).iter().find(|rule| rule.name == "Ttl");
     assert_eq!(ttl.unwrap().check, Check::Between { low: 0, high: 60 });
+    assert_eq!(limits.body_memory, 2 * 1_048_576);
     let in_flight =
         InFlightLimit { total: NonZeroU32::new(5).unwrap(), per_service: NonZeroU32::new(4) };
     assert_eq!(limits.in_flight, in_flight);

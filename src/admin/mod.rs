@@ -180,6 +180,7 @@ fn readings(state: &State) -> Readings {
     let upstream = &state.upstream_counters;
     Readings {
         in_flight: shared.admission.in_flight().into(),
+        body_bytes: u64::try_from(shared.bodies.held()).unwrap_or(u64::MAX),
         live_keys: u64::try_from(shared.admission.live_windows()).unwrap_or(u64::MAX),
         generation: shared.policy.snapshot().generation,
         upstream_idle: upstream.idle(),

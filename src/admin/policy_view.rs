@@ -84,6 +84,7 @@ fn limits(limits: &Limits) -> Value {
             "oversize_status": oversize_status,
             "fields": limits.fields.iter().map(field).collect::<Vec<_>>(),
         },
+        "body_memory_bytes": limits.body_memory,
         "in_flight": {
             "total": limits.in_flight.total,
             "per_service": limits.in_flight.per_service,

@@ -155,6 +155,7 @@ pub(crate) struct RawLimits {
     pub(crate) rate: Option<RawRate>,
     pub(crate) mode: Option<Word<Mode>>,
     pub(crate) payload: RawPayload,
+    pub(crate) body_memory: Option<Word<Size>>,
     pub(crate) in_flight: RawInFlight,
     pub(crate) max_keys: Option<Whole>,
     pub(crate) unmatched: Option<Word<Unmatched>>,

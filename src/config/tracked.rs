@@ -93,6 +93,11 @@ impl Tracked {
         }
     }
 
+    /// The bytes of the file as they were last read; none where it could not be read.
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        self.bytes.as_deref()
+    }
+
     /// The bytes of the file, changed or not.
     pub(crate) fn read(&mut self, path: &Path, limit: u64) -> io::Result<&[u8]> {
         self.seen = Some(Seen::at(path));

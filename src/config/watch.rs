@@ -4,6 +4,7 @@ use std::io;
 
 use crate::config::ConfigErrors;
 use crate::config::Configuration;
+use crate::config::Mistake;
 use crate::config::Sources;
 use crate::config::limit;
 use crate::config::tracked::Tracked;
@@ -13,6 +14,8 @@ use crate::config::tracked::Tracked;
 pub struct Watch {
     sources: Sources,
     file: Tracked,
+    /// Whether it was refused for other files alone, which may be put right without it.
+    waits_for_others: bool,
 }
 
 /// What a look has found.
@@ -28,17 +31,21 @@ impl Watch {
     /// Watches the file of `sources`; nothing is read yet. [`force`](Self::force) reads the
     /// first configuration.
     pub fn new(sources: Sources) -> Self {
-        Self { sources, file: Tracked::default() }
+        Self { sources, file: Tracked::default(), waits_for_others: false }
     }
 
     /// Looks at the file, and reads and compiles it where its bytes are others than at the
-    /// last time. A file that cannot be read, or that does not compile, is reported once.
+    /// last time. A file that cannot be read, or that does not compile, is reported once; one
+    /// that was refused for other files alone is taken up once they are right.
     pub fn look(&mut self) -> Look {
         let Some(path) = &self.sources.file else { return Look::Same };
-        match self.file.look(path, limit()) {
-            None => Look::Same,
-            Some(read) => Look::Changed(Box::new(compiled(&self.sources, read.map(Some)))),
-        }
+        let (has_changed, loaded) = match self.file.look(path, limit()) {
+            Some(read) => (true, compiled(&self.sources, read.map(Some))),
+            None if self.waits_for_others => (false, self.sources.compile(self.file.bytes())),
+            None => return Look::Same,
+        };
+        self.waits_for_others = is_refused_for_others(&loaded);
+        if has_changed || loaded.is_ok() { Look::Changed(Box::new(loaded)) } else { Look::Same }
     }
 
     /// Reads and compiles everything, whether the file has changed or not; so do other files
@@ -48,8 +55,18 @@ impl Watch {
             Some(path) => self.file.read(path, limit()).map(Some),
             None => Ok(None),
         };
-        compiled(&self.sources, read)
+        let loaded = compiled(&self.sources, read);
+        self.waits_for_others = is_refused_for_others(&loaded);
+        loaded
     }
+}
+
+/// Whether nothing is wrong but certificates and keys.
+fn is_refused_for_others(loaded: &Result<Configuration, ConfigErrors>) -> bool {
+    let in_others = |mistake: &Mistake| {
+        ["listen.tls.", "upstream.tls."].iter().any(|key| mistake.path.starts_with(key))
+    };
+    loaded.as_ref().is_err_and(|errors| errors.mistakes().iter().all(in_others))
 }
 
 fn compiled(
@@ -167,6 +184,20 @@ mod tests {
         directory.write("a.yaml", "upstream: { url: http://a:1001 }");
         let mut watch = watch(&directory.0.join("a.yaml"));
         assert!(watch.force().is_ok() && watch.force().is_ok());
+        assert!(matches!(watch.look(), Look::Same));
+    }
+
+    #[test]
+    fn a_file_that_names_a_broken_one_is_taken_up_once_that_is_right() {
+        let directory = Directory::new("others");
+        let authority = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
+        directory.write("one.yaml", "upstream: { url: https://a:1, tls: { ca: ca.pem } }\n");
+        let mut watch = watch(&directory.0.join("one.yaml"));
+        assert!(matches!(watch.look(), Look::Changed(loaded) if loaded.is_err()));
+        directory.write("ca.pem", "no certificate\n");
+        assert!(matches!(watch.look(), Look::Same), "it is reported once");
+        directory.write("ca.pem", &authority.cert.pem());
+        assert!(matches!(watch.look(), Look::Changed(loaded) if loaded.is_ok()));
         assert!(matches!(watch.look(), Look::Same));
     }
 

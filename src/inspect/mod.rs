@@ -11,6 +11,7 @@ mod check;
 mod discard;
 mod form;
 mod format;
+mod memory;
 mod participants;
 mod patience;
 mod read;
@@ -20,6 +21,7 @@ mod tests;
 pub mod violation;
 
 use std::error::Error;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -28,6 +30,7 @@ use http_body::Body;
 pub use discard::Expectation;
 pub use discard::Rest;
 pub use discard::discard;
+pub use memory::BodyMemory;
 pub use violation::Violation;
 
 use crate::classify::RequestClass;
@@ -42,8 +45,11 @@ use violation::Part;
 /// Reads and judges the body of a request: the bytes to forward, exactly as they came.
 ///
 /// An endpoint that is none of the API's operations is held to the framing and the size only.
+///
+/// A body that is read is charged to `memory` until the last that holds its bytes is dropped.
 pub async fn inspect<B>(
     policy: &Policy,
+    memory: &Arc<BodyMemory>,
     class: &RequestClass,
     head: &Parts,
     body: B,
@@ -66,7 +72,7 @@ where
         return Err(read::too_large(Part::Body, Found::Exactly(framing.length()), limit));
     }
     if operation.is_none() {
-        return read::whole(body, Allowance::of(policy)).await;
+        return read::whole(body, Allowance::of(policy, memory)).await;
     }
 
     let rules = FormRules::of(&policy.limits.fields, class.endpoint);
@@ -79,7 +85,7 @@ where
         }
         rules.judge(Part::Query, query.as_bytes())?;
     }
-    let bytes = read::whole(body, Allowance::of(policy)).await?;
+    let bytes = read::whole(body, Allowance::of(policy, memory)).await?;
     if framing.length() == 0 && !bytes.is_empty() {
         format::judge(&head.headers)?;
     }

@@ -1,6 +1,7 @@
 //! Is the whole body here, within its size and its time?
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +9,9 @@ use bytes::BytesMut;
 use http_body::Body;
 use http_body_util::BodyExt;
 
+use crate::inspect::BodyMemory;
+use crate::inspect::memory::Charge;
+use crate::inspect::memory::NoRoom;
 use crate::inspect::patience;
 use crate::inspect::violation::Found;
 use crate::inspect::violation::Part;
@@ -18,25 +22,43 @@ use crate::policy::limit::BodyLimit;
 
 /// What a body is held to while it is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
+pub(super) struct Allowance<'a> {
     /// Its size.
     pub(super) limit: BodyLimit,
     /// From the moment it is asked for.
     pub(super) whole: Duration,
     /// From one piece to the next.
     pub(super) gap: Duration,
+    /// What it is charged to.
+    pub(super) memory: &'a Arc<BodyMemory>,
+    /// What all bodies together may be, in bytes.
+    pub(super) max_held: usize,
 }
 
-impl Allowance {
+impl<'a> Allowance<'a> {
     /// What the policy allows.
-    pub(super) const fn of(policy: &Policy) -> Self {
+    pub(super) const fn of(policy: &Policy, memory: &'a Arc<BodyMemory>) -> Self {
         let ClientTimeouts { body, body_gap, .. } = policy.clients.timeouts;
-        Self { limit: policy.limits.body, whole: body, gap: body_gap }
+        let limit = policy.limits.body;
+        let max_held = policy.limits.body_memory;
+        Self { limit, whole: body, gap: body_gap, memory, max_held }
+    }
+
+    /// Charges for the next piece of a body that has `length` bytes with it.
+    fn charge(
+        &self,
+        piece: &Bytes,
+        length: usize,
+        charge: &mut Charge,
+    ) -> Result<(), Violation> {
+        within(length, self.limit)?;
+        let max_bytes = self.max_held;
+        charge.grow(piece.len(), max_bytes).map_err(|NoRoom| Violation::NoRoom { max_bytes })
     }
 }
 
 /// Reads a body to its end. Trailers are dropped.
-pub(super) async fn whole<B>(body: B, allowed: Allowance) -> Result<Bytes, Violation>
+pub(super) async fn whole<B>(body: B, allowed: Allowance<'_>) -> Result<Bytes, Violation>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + Send + Sync + 'static,
@@ -47,23 +69,27 @@ where
 
 /// A body in one piece is handed on without a copy. The buffer for one in several grows with
 /// what has come, not with what was announced, so memory costs a client what it holds.
-async fn collect<B>(mut body: B, allowed: Allowance) -> Result<Bytes, Violation>
+async fn collect<B>(mut body: B, allowed: Allowance<'_>) -> Result<Bytes, Violation>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + Send + Sync + 'static,
 {
-    let Allowance { limit, gap, .. } = allowed;
+    let gap = allowed.gap;
+    let mut charge = allowed.memory.charge();
     let Some(first) = next_piece(&mut body, gap).await? else { return Ok(Bytes::new()) };
-    within(first.len(), limit)?;
-    let Some(second) = next_piece(&mut body, gap).await? else { return Ok(first) };
+    allowed.charge(&first, first.len(), &mut charge)?;
+    let Some(second) = next_piece(&mut body, gap).await? else {
+        return Ok(charge.hold(first));
+    };
     let mut whole = BytesMut::from(first);
     let mut next = Some(second);
     while let Some(piece) = next {
-        within(whole.len().saturating_add(piece.len()), limit)?;
+        let length = whole.len().saturating_add(piece.len());
+        allowed.charge(&piece, length, &mut charge)?;
         whole.extend_from_slice(&piece);
         next = next_piece(&mut body, gap).await?;
     }
-    Ok(whole.freeze())
+    Ok(charge.hold(whole.freeze()))
 }
 
 /// The next piece that holds anything, within `gap`; none at the end.
@@ -112,6 +138,7 @@ pub(super) const fn too_large(part: Part, found: Found, limit: BodyLimit) -> Vio
 mod tests {
     use crate::inspect::inspect;
     use crate::inspect::tests::class;
+    use crate::inspect::tests::memory;
     use crate::inspect::tests::policy;
     use crate::policy::endpoint::Endpoint;
     use bytes::Bytes;
@@ -140,7 +167,7 @@ mod tests {
     async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let (head, body) = request.into_parts();
         let class = class(Endpoint::CreateSession);
-        let verdict = inspect(&policy(), &class, &head, body).await;
+        let verdict = inspect(&policy(), &memory(), &class, &head, body).await;
         Ok(Response::new(Full::new(verdict.unwrap_or_else(|violation| {
             Bytes::from(format!("{}: {violation}", violation.kind().label()))
         }))))

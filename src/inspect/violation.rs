@@ -54,6 +54,12 @@ pub enum Violation {
         /// What is wrong with it.
         fault: FormFault,
     },
+    /// As much of all bodies is held as may be; this one may be right.
+    #[error("The gateway holds {max_bytes} bytes of requests' bodies, as many as may be.")]
+    NoRoom {
+        /// The limit, in bytes.
+        max_bytes: usize,
+    },
     /// The body broke off, or its chunks are malformed.
     #[error("The body could not be read to its end.")]
     Unreadable(#[source] Box<dyn Error + Send + Sync>),
@@ -80,6 +86,7 @@ impl Violation {
             Self::Format(_) => ViolationKind::ContentType,
             Self::Framing(_) | Self::BodyNotAllowed(_) => ViolationKind::Framing,
             Self::Form { .. } => ViolationKind::Form,
+            Self::NoRoom { .. } => ViolationKind::BodyMemory,
             Self::Unreadable(_) => ViolationKind::Unreadable,
             Self::TooSlow { .. } | Self::Stalled { .. } => ViolationKind::Slow,
         }
@@ -99,6 +106,8 @@ pub enum ViolationKind {
     Framing,
     /// The encoding of the form.
     Form,
+    /// The memory of all bodies.
+    BodyMemory,
     /// A body without an end.
     Unreadable,
     /// The time that a body takes.
@@ -107,12 +116,13 @@ pub enum ViolationKind {
 
 impl ViolationKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Field,
         Self::BodySize,
         Self::ContentType,
         Self::Framing,
         Self::Form,
+        Self::BodyMemory,
         Self::Unreadable,
         Self::Slow,
     ];
@@ -125,6 +135,7 @@ impl ViolationKind {
             Self::ContentType => "content_type",
             Self::Framing => "framing",
             Self::Form => "form",
+            Self::BodyMemory => "body_memory",
             Self::Unreadable => "unreadable",
             Self::Slow => "slow",
         }

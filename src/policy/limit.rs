@@ -18,6 +18,9 @@ pub struct Limits {
     pub fields: FieldTable,
     /// How large a form may be.
     pub body: BodyLimit,
+    /// How many bytes of all requests' bodies may be held at once: 1 MiB to 16 GiB, and no
+    /// less than one body may have.
+    pub body_memory: usize,
     /// How many requests may be under way at once.
     pub in_flight: InFlightLimit,
     /// How many windows may be alive at once, over all services.
@@ -35,6 +38,7 @@ impl Default for Limits {
             overrides: Overrides::default(),
             fields: FieldTable::builtin(),
             body: BodyLimit::default(),
+            body_memory: 64 * 1024 * 1024,
             in_flight: InFlightLimit::default(),
             max_keys: NonZeroUsize::MIN.saturating_add(999_999),
             unmatched: Unmatched::Reject,

@@ -68,6 +68,9 @@ pub fn rejection(
                 rate_limit::insert(headers, &denial.limit, denial.standing.as_ref());
             }
         }
+        Rejection::Invalid(Violation::NoRoom { .. }) => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         Rejection::Head(_)
         | Rejection::Unroutable(_)
         | Rejection::Invalid(_)
@@ -103,7 +106,10 @@ const fn frames_badly(rejection: &Rejection) -> bool {
             | Violation::Unreadable(_)
             | Violation::TooSlow { .. }
             | Violation::Stalled { .. } => true,
-            Violation::Field { .. } | Violation::Form { .. } | Violation::Format(_) => false,
+            Violation::Field { .. }
+            | Violation::Form { .. }
+            | Violation::Format(_)
+            | Violation::NoRoom { .. } => false,
         },
         Rejection::Unroutable(_) | Rejection::Denied(_) | Rejection::Upstream(_) => false,
     }

@@ -81,6 +81,7 @@ fn of_violation(violation: &Violation) -> (StatusCode, u32) {
             // The code tells the size from other mistakes, whatever the status.
             return (status, own_code(StatusCode::PAYLOAD_TOO_LARGE));
         }
+        Violation::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Violation::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Violation::Framing(_) | Violation::BodyNotAllowed(_) | Violation::Unreadable(_) => {
             StatusCode::BAD_REQUEST

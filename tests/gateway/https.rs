@@ -63,10 +63,12 @@ async fn is_served(client: &TlsClient, gateway: &Gateway) -> bool {
     answer.starts_with(b"HTTP/1.1 404 ")
 }
 
+/// Waits until a counter says so, and no more.
 async fn wait_for(gateway: &Gateway, series: &str, value: f64) {
     while gateway.metric(series).await < value {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    assert!((gateway.metric(series).await - value).abs() < f64::EPSILON);
 }
 
 #[tokio::test]
@@ -178,7 +180,7 @@ async fn with_an_authority_for_clients_only_those_with_a_certificate_of_it_are_s
 async fn who_speaks_no_tls_or_nothing_at_all_is_let_go_and_counted() {
     let (upstream, authority) = (Upstream::start(), Authority::new());
     let files = Files::new(&authority.certify("localhost"));
-    let listen = format!("{}, timeouts: {{ handshake: 50ms }}", files.yaml(""));
+    let listen = format!("{}, timeouts: {{ handshake: 300ms }}", files.yaml(""));
     let gateway = Gateway::listening(&listen, &upstream).await;
     for said in [&b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"[..], b""] {
         let mut stream = TcpStream::connect(gateway.address).await.unwrap();

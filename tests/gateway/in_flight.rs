@@ -1,14 +1,18 @@
-//! Caps on the requests under way, and on the windows alive.
+//! Caps on the requests under way, on the memory of their bodies, and on the windows alive.
 
 use std::sync::Arc;
 
+use crate::support::ACCOUNT;
 use crate::support::Gateway;
 use crate::support::OTHER_SERVICE;
 use crate::support::Request;
 use crate::support::Upstream;
+use crate::support::client;
 use crate::support::client::Connection;
 use crate::support::service_path;
 use crate::support::upstream::Behaviour;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -42,6 +46,53 @@ async fn requests_above_the_cap_are_503_until_an_answer_has_been_read() {
     }
     assert_eq!(gateway.send(&Request::get(service_path("/Sessions"))).await.status, 200);
     assert!(gateway.metric("maskgate_in_flight_requests").await.abs() < f64::EPSILON);
+}
+
+/// A client that has sent 700 kB of a body, and does not send the rest.
+async fn half_a_body(gateway: &Gateway) -> TcpStream {
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: a\r\nauthorization: {}\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: 800000\r\n\r\n",
+        service_path("/Sessions"),
+        client::basic(ACCOUNT, "password"),
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b'a'; 700_000]).await.unwrap();
+    while gateway.metric("maskgate_request_body_bytes").await < 700_000.0 {
+        tokio::task::yield_now().await;
+    }
+    stream
+}
+
+#[tokio::test]
+async fn bodies_above_the_memory_for_all_of_them_are_503_until_there_is_room() {
+    let upstream = Upstream::start();
+    let limits = "limits: { body_memory: 1MiB, payload: { body: 1MiB } }";
+    let gateway = Gateway::with(limits, &upstream).await;
+    let slow = half_a_body(&gateway).await;
+    let large = Request::post(service_path("/Sessions"), vec![b'a'; 600_000]);
+    let reply = gateway.send(&large).await;
+    assert_eq!((reply.status, reply.code()), (503, 20503));
+    assert_eq!(
+        reply.message(),
+        "The gateway holds 1048576 bytes of requests' bodies, as many as may be."
+    );
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    assert_eq!(reply.header("x-maskgate-decision"), Some("limited"));
+    assert_eq!(reply.header("connection"), Some("close"), "much of the body is unread");
+    assert_eq!(gateway.line()["limit"], "body_memory");
+    let refused = gateway.metric("maskgate_refusals_total{limit=\"body_memory\"}").await;
+    assert!((refused - 1.0).abs() < f64::EPSILON);
+    let small = Request::post(service_path("/Sessions"), "Ttl=5");
+    assert_eq!(gateway.send(&small).await.status, 200, "there is room for this one");
+
+    drop(slow);
+    while gateway.metric("maskgate_request_body_bytes").await > 0.0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(gateway.send(&large).await.status, 200);
+    assert!(gateway.metric("maskgate_request_body_bytes").await.abs() < f64::EPSILON);
 }
 
 #[tokio::test]

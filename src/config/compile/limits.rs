@@ -32,6 +32,8 @@ const IN_FLIGHT: Count<'_> = Count {
 const IN_FLIGHT_PER_SERVICE: Count<'_> = Count { otherwise: "for no such limit", ..IN_FLIGHT };
 const MIN_BODY: u64 = 1024;
 const MAX_BODY: u64 = 16 * 1024 * 1024;
+const MIN_BODY_MEMORY: u64 = 1024 * 1024;
+const MAX_BODY_MEMORY: u64 = 16 * 1024 * 1024 * 1024;
 
 /// Compiles the section `limits`.
 pub(super) fn limits(raw: &RawLimits, places: &Places<'_>, notes: &mut Notes) -> Limits {
@@ -39,6 +41,7 @@ pub(super) fn limits(raw: &RawLimits, places: &Places<'_>, notes: &mut Notes) ->
     let max_keys = MAX_KEYS.take(raw.max_keys, &KeyPath::of("limits.max_keys"), notes);
     let fields = field::fields(&raw.payload.fields, notes);
     let body = body(&raw.payload, notes);
+    let body_memory = body_memory(raw.body_memory, body, notes);
     let in_flight = in_flight(&raw.in_flight, notes);
     let rate = rate::general(raw, places, notes);
     let overrides = rate::overrides(raw, &rate, places, notes);
@@ -47,6 +50,7 @@ pub(super) fn limits(raw: &RawLimits, places: &Places<'_>, notes: &mut Notes) ->
         overrides,
         fields,
         body,
+        body_memory: body_memory.unwrap_or(default.body_memory),
         in_flight,
         max_keys: max_keys.map_or(default.max_keys, range::size),
         unmatched: raw.unmatched.map_or(default.unmatched, |Word(unmatched)| unmatched),
@@ -79,6 +83,28 @@ fn body(raw: &RawPayload, notes: &mut Notes) -> BodyLimit {
         }
     }
     limit
+}
+
+fn body_memory(found: Option<Word<Size>>, body: BodyLimit, notes: &mut Notes) -> Option<usize> {
+    let Word(Size(bytes)) = found?;
+    let at = At::Value(KeyPath::of("limits.body_memory"));
+    let held = usize::try_from(bytes).ok();
+    let held = held.filter(|_| (MIN_BODY_MEMORY..=MAX_BODY_MEMORY).contains(&bytes));
+    match held {
+        Some(held) if held < body.max_bytes => {
+            let message = format!("{bytes} bytes are too small for one body");
+            let help = "write as much as `limits.payload.body` at least";
+            notes.complain(at, message, help);
+        }
+        Some(_) => {}
+        None => {
+            let size = if bytes < MIN_BODY_MEMORY { "small" } else { "large" };
+            let message = format!("{bytes} bytes are too {size} for all bodies");
+            let help = "write 1MiB to 16384MiB, or leave the line out for 64MiB";
+            notes.complain(at, message, help);
+        }
+    }
+    held
 }
 
 fn in_flight(raw: &RawInFlight, notes: &mut Notes) -> InFlightLimit {

@@ -12,6 +12,7 @@ use super::at_once;
 use super::class;
 use super::head;
 use super::judge;
+use super::memory;
 use super::message;
 use super::policy;
 use super::post;
@@ -116,7 +117,13 @@ fn a_query_above_the_limit_is_refused() {
     policy.limits.body.max_bytes = 10;
     let class = class(Endpoint::CreateSession);
     let judge = |uri: &str| {
-        at_once(inspect(&policy, &class, &head(Request::post(uri)), Full::<Bytes>::default()))
+        at_once(inspect(
+            &policy,
+            &memory(),
+            &class,
+            &head(Request::post(uri)),
+            Full::<Bytes>::default(),
+        ))
     };
     judge("/?a=23456789").unwrap();
     assert_eq!(

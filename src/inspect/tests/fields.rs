@@ -10,6 +10,7 @@ use super::at_once;
 use super::class;
 use super::head;
 use super::judge;
+use super::memory;
 use super::message;
 use super::policy;
 use super::post;
@@ -272,7 +273,13 @@ fn an_added_rule_counts_bytes_where_it_says_bytes() {
     });
     let class = class(Endpoint::CreateMessageInteraction);
     let send = |form: String| {
-        at_once(inspect(&policy, &class, &post_form(form.len()), Full::<Bytes>::from(form)))
+        at_once(inspect(
+            &policy,
+            &memory(),
+            &class,
+            &post_form(form.len()),
+            Full::<Bytes>::from(form),
+        ))
     };
     send(format!("Body={}", "🚕".repeat(400))).unwrap();
     assert_eq!(

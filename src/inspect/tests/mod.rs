@@ -7,6 +7,7 @@ mod properties;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
@@ -20,6 +21,7 @@ use http_body::Frame;
 use http_body_util::Full;
 
 use crate::classify::RequestClass;
+use crate::inspect::BodyMemory;
 use crate::inspect::inspect;
 use crate::inspect::violation::Violation;
 use crate::policy::Policy;
@@ -40,6 +42,10 @@ pub(in crate::inspect) fn policy() -> Policy {
         host: "127.0.0.1".to_owned(),
         port: 9000,
     }))
+}
+
+pub(in crate::inspect) fn memory() -> Arc<BodyMemory> {
+    Arc::default()
 }
 
 pub(in crate::inspect) fn class(endpoint: Endpoint) -> RequestClass {
@@ -70,7 +76,7 @@ pub(super) fn judge<B>(endpoint: Endpoint, head: &Parts, body: B) -> Result<Byte
 where
     B: Body<Data = Bytes, Error = Infallible> + Unpin,
 {
-    at_once(inspect(&policy(), &class(endpoint), head, body))
+    at_once(inspect(&policy(), &memory(), &class(endpoint), head, body))
 }
 
 /// The verdict on a form with the head that a client would send with it.

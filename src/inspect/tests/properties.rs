@@ -18,6 +18,7 @@ use proptest::strategy::Just;
 
 use super::Pieces;
 use super::class;
+use super::memory;
 use super::policy;
 use super::post;
 use crate::inspect::form::pairs;
@@ -58,7 +59,8 @@ fn verdict_on_pieces(form: &[u8], size: usize) -> Result<Bytes, String> {
         .into_parts()
         .0;
     let (policy, class) = (policy(), class(Endpoint::CreateSession));
-    let judging = inspect(&policy, &class, &head, Pieces::of(form.chunks(size)));
+    let memory = memory();
+    let judging = inspect(&policy, &memory, &class, &head, Pieces::of(form.chunks(size)));
     match pin!(judging).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(verdict) => verdict.map_err(|violation| violation.to_string()),
         Poll::Pending => panic!("the pieces are all there"),

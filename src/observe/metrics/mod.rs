@@ -76,6 +76,8 @@ impl HandshakeStage {
 pub struct Readings {
     /// Requests between their admission and the last byte of their answer.
     pub in_flight: u64,
+    /// Bytes of requests' bodies that are held.
+    pub body_bytes: u64,
     /// Windows that hold an admission.
     pub live_keys: u64,
     /// Generation of the policy in force.
@@ -111,6 +113,7 @@ struct RequestMetrics {
     shadow_refusals: Vec<IntCounter>,
     duration: Vec<Histogram>,
     in_flight: IntGauge,
+    body_bytes: IntGauge,
 }
 
 /// How the upstream does.
@@ -164,6 +167,10 @@ impl RequestMetrics {
             in_flight: make.int_gauge(
                 "maskgate_in_flight_requests",
                 "Requests between their admission and the last byte of their answer",
+            )?,
+            body_bytes: make.int_gauge(
+                "maskgate_request_body_bytes",
+                "Bytes of requests' bodies that are held, from their arrival until they are sent",
             )?,
         })
     }
@@ -348,6 +355,7 @@ impl Metrics {
     /// The metrics in Prometheus' text format 0.0.4.
     pub fn render(&self, readings: &Readings) -> prometheus::Result<String> {
         set(&self.requests.in_flight, readings.in_flight);
+        set(&self.requests.body_bytes, readings.body_bytes);
         set(&self.windows.live, readings.live_keys);
         set(&self.process.generation, readings.generation);
         set(&self.upstream.idle, readings.upstream_idle);
