@@ -105,6 +105,24 @@ fn a_client_that_gives_up_fails_the_check_that_was_asked_for() {
 }
 
 #[test]
+fn threads_that_make_equal_calls_and_wait_as_told_are_not_early() {
+    let limits = Limits::write("crowd");
+    let options = [&limits.options()[..], &["--fail-on", "early-retry,gave-up"]].concat();
+    let (report, status) = report("crowd", &options);
+    assert_eq!(status, Some(0), "{report:#}");
+    assert!(report["refused"].as_u64().unwrap() >= 4, "{report:#}");
+    assert_eq!(report["came_back"], report["refused"], "{report:#}");
+}
+
+#[test]
+fn threads_that_make_equal_calls_and_give_up_are_not_early() {
+    let limits = Limits::write("meek-crowd");
+    let (report, _) = report("meek-crowd", &limits.standing());
+    assert_eq!((&report["refused"], &report["early"]), (&4.into(), &0.into()), "{report:#}");
+    assert_eq!(report["gave_up"], 4, "{report:#}");
+}
+
+#[test]
 fn bodies_tell_calls_of_one_length_apart() {
     // Five calls that differ in one digit are refused, each once: none is another's retry.
     let limits = Limits::write("bodies");

@@ -6,10 +6,13 @@
 use std::cell::RefCell;
 use std::hash::Hasher;
 use std::mem;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
@@ -42,6 +45,11 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// What is kept of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Sighting {
+    /// Greater is later, also where a clock stands; that of no other request.
+    pub order: u64,
+    /// The client's end of a connection on which one request follows the answer of the other;
+    /// none where several are under way at once on one (HTTP/2).
+    pub connection: Option<SocketAddr>,
     /// When its head had been read.
     pub begun: Tick,
     /// When its answer had been handed over.
@@ -65,7 +73,10 @@ pub struct Sighting {
 
 /// The requests of all workers, in the order in which they ended.
 #[derive(Debug, Default)]
-pub struct Journal(Mutex<Entries>);
+pub struct Journal {
+    entries: Mutex<Entries>,
+    begun: AtomicU64,
+}
 
 /// What a journal holds.
 #[derive(Debug, Default)]
@@ -79,11 +90,17 @@ pub struct Entries {
 impl Journal {
     /// Takes everything out.
     pub fn take(&self) -> Entries {
-        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The place of a request that begins now in the order of all.
+    pub(super) fn next(&self) -> u64 {
+        // A number of its own is all that it guards; of one connection they are in order.
+        self.begun.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, sighting: Sighting) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.kept.len() < MAX_SIGHTINGS {
             entries.kept.push(sighting);
         } else {
@@ -260,6 +277,8 @@ mod tests {
     fn what_a_full_journal_cannot_take_is_counted() {
         let journal = Journal::default();
         let sighting = Sighting {
+            order: 0,
+            connection: None,
             begun: Tick::default(),
             ended: Tick::default(),
             class: None,

@@ -10,6 +10,7 @@ pub mod request_log;
 mod timestamp;
 
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
+use http::Version;
 use http::request::Parts;
 use http_body::Body;
 
@@ -77,6 +79,8 @@ pub struct Record {
 /// What the journal is told, beside what every record knows.
 #[derive(Debug)]
 struct Seen {
+    order: u64,
+    connection: Option<SocketAddr>,
     fingerprint: Fingerprint,
     agent: Agent,
     limit: Option<RateLimit>,
@@ -146,10 +150,17 @@ impl Record {
 
     /// Where a journal is kept, the request is to be known again by its head and by what is read
     /// of its body.
-    pub fn watch<B: Body<Data = Bytes> + Unpin>(&mut self, head: &Parts, body: B) -> Tap<B> {
-        self.seen = self.observer.journal.as_ref().map(|_| {
+    pub fn watch<B: Body<Data = Bytes> + Unpin>(
+        &mut self,
+        connection: SocketAddr,
+        head: &Parts,
+        body: B,
+    ) -> Tap<B> {
+        let connection = (head.version < Version::HTTP_2).then_some(connection);
+        self.seen = self.observer.journal.as_ref().map(|journal| {
             let (fingerprint, agent) = (Fingerprint::of(head), Agent::of(&head.headers));
-            Box::new(Seen { fingerprint, agent, limit: None, retry_after: None })
+            let (order, limit, retry_after) = (journal.next(), None, None);
+            Box::new(Seen { order, connection, fingerprint, agent, limit, retry_after })
         });
         Tap::new(body, self.seen.as_ref().map(|seen| seen.fingerprint.clone()))
     }
@@ -283,6 +294,8 @@ impl Drop for Record {
         }
         if let (Some(journal), Some(seen)) = (&self.observer.journal, &self.seen) {
             journal.add(Sighting {
+                order: seen.order,
+                connection: seen.connection,
                 begun: self.begun,
                 ended,
                 class: self.class,

@@ -1,8 +1,7 @@
 //! How does a client take its refusals? The report card of `maskgate test`.
 //!
 //! A refused call that comes again is the same request by the same credentials: method, path,
-//! query and body. It comes back to the oldest refusal of it that had been answered when it
-//! began, so equal requests that are under way at once are not taken for retries of each other.
+//! query and body. `retries` says which request comes back to which refusal.
 //!
 //! **Invariant:** a pure function of what the journal holds, in whatever order that is.
 
@@ -10,6 +9,7 @@ mod advice;
 mod json;
 mod junit;
 mod render;
+mod retries;
 mod text;
 
 use std::collections::BTreeMap;
@@ -138,10 +138,11 @@ impl Report {
     /// The report on what a journal holds.
     pub fn of(entries: Entries) -> Self {
         let Entries { mut kept, missed } = entries;
-        kept.sort_by_key(|sighting| sighting.begun);
+        // Where a clock stands, moments say nothing.
+        kept.sort_by_key(|sighting| (sighting.begun, sighting.order));
         let mut tally = Tally::default();
-        for sighting in &kept {
-            tally.add(sighting);
+        for (sighting, retry) in kept.iter().zip(retries::of(&kept)) {
+            tally.add(sighting, retry.and_then(|place| kept.get(place)));
         }
         let mut report = tally.close();
         report.busiest = busiest(&kept);
@@ -150,73 +151,51 @@ impl Report {
     }
 }
 
-/// A refusal that waits for its retry.
-#[derive(Clone, Copy)]
-struct Pending {
-    refused: Tick,
-    ended: Tick,
-    wait: Duration,
-    endpoint: Option<Endpoint>,
-    agent: Agent,
-}
-
 /// What is counted on the way through the requests.
 #[derive(Default)]
 struct Tally {
     report: Report,
     endpoints: BTreeMap<Endpoint, Counts>,
     agents: BTreeMap<Agent, Counts>,
-    pending: HashMap<u128, VecDeque<Pending>>,
     waits: Vec<Duration>,
 }
 
 impl Tally {
-    /// Requests are added in the order in which they began.
-    fn add(&mut self, sighting: &Sighting) {
-        let (endpoint, agent) = (sighting.class.map(|class| class.endpoint), sighting.agent);
-        let answers = self.answered(sighting);
-        let early = answers.is_some_and(|refusal| {
-            let waited = sighting.begun.since(refusal.refused);
-            self.waits.push(waited);
-            waited.saturating_add(SLACK) < refusal.wait
-        });
-        let wait = sighting.retry_after.map(Duration::from_secs);
-        if let Some(wait) = wait {
-            let (refused, ended) = (sighting.begun, sighting.ended);
-            let refusal = Pending { refused, ended, wait, endpoint, agent };
-            self.pending.entry(sighting.request).or_default().push_back(refusal);
-        }
+    /// Counts a request, and what became of it if it was refused.
+    fn add(&mut self, sighting: &Sighting, retry: Option<&Sighting>) {
         if sighting.refusal == Some(Refusal::Rate) {
             add_one(&mut self.report.refused_for_rate);
         }
-        self.count(endpoint, agent, |counts| {
+        let Some(wait) = sighting.retry_after.map(Duration::from_secs) else {
+            self.count(sighting, |counts| add_one(&mut counts.requests));
+            return;
+        };
+        self.count(sighting, |counts| {
             add_one(&mut counts.requests);
-            counts.refused = counts.refused.saturating_add(u64::from(wait.is_some()));
-            counts.came_back = counts.came_back.saturating_add(u64::from(answers.is_some()));
+            add_one(&mut counts.refused);
+        });
+        let Some(retry) = retry else {
+            self.count(sighting, |counts| add_one(&mut counts.gave_up));
+            return;
+        };
+        let waited = retry.begun.since(sighting.begun);
+        let early = waited.saturating_add(SLACK) < wait;
+        self.waits.push(waited);
+        self.count(retry, |counts| {
+            add_one(&mut counts.came_back);
             counts.early = counts.early.saturating_add(u64::from(early));
         });
     }
 
-    /// The refusal that the request comes back to.
-    fn answered(&mut self, sighting: &Sighting) -> Option<Pending> {
-        let refusals = self.pending.get_mut(&sighting.request)?;
-        let place = refusals.iter().position(|refusal| refusal.ended <= sighting.begun)?;
-        refusals.remove(place)
-    }
-
-    fn count(&mut self, endpoint: Option<Endpoint>, agent: Agent, count: impl Fn(&mut Counts)) {
+    fn count(&mut self, sighting: &Sighting, count: impl Fn(&mut Counts)) {
         count(&mut self.report.total);
-        count(self.agents.entry(agent).or_default());
-        if let Some(endpoint) = endpoint {
-            count(self.endpoints.entry(endpoint).or_default());
+        count(self.agents.entry(sighting.agent).or_default());
+        if let Some(class) = sighting.class {
+            count(self.endpoints.entry(class.endpoint).or_default());
         }
     }
 
     fn close(mut self) -> Report {
-        let left: Vec<_> = self.pending.values().flatten().copied().collect();
-        for refusal in left {
-            self.count(refusal.endpoint, refusal.agent, |counts| add_one(&mut counts.gave_up));
-        }
         self.waits.sort_unstable();
         let middle = self.waits.len().saturating_sub(1) / 2;
         let mut report = self.report;
