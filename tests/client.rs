@@ -201,3 +201,20 @@ fn a_configuration_with_mistakes_or_an_output_that_cannot_be_written_starts_noth
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
     assert!(String::from_utf8(output.stderr).unwrap().contains("cannot write /nowhere/card"));
 }
+
+#[test]
+fn a_rate_that_an_override_only_tries_is_named_as_not_enforced() {
+    for mode in ["shadow", "off"] {
+        let limits = Limits::write(mode);
+        let mut yaml = fs::read_to_string(&limits.0).unwrap();
+        let rule = format!("{{ match: {{ endpoint: CreateService }}, mode: {mode} }}");
+        yaml = yaml.replace("1s } }", &format!("1s }}, overrides: [{rule}] }}"));
+        fs::write(&limits.0, yaml).unwrap();
+        let (report, _) = report("meek", &limits.standing());
+        assert_eq!(
+            (&report["refused"], &report["busiest"]["admitted"]),
+            (&0.into(), &15.into())
+        );
+        assert_eq!(report["busiest"]["enforced"], false, "{report:#}");
+    }
+}

@@ -67,6 +67,8 @@ pub struct Sighting {
     pub refusal: Option<Refusal>,
     /// The rate that it was judged by, where one was asked.
     pub limit: Option<RateLimit>,
+    /// Whether that rate refuses; not so where it is on trial or off.
+    pub enforced: bool,
     /// The `Retry-After` of its answer, in seconds.
     pub retry_after: Option<u64>,
 }
@@ -287,6 +289,7 @@ mod tests {
             decision: Decision::Unroutable,
             refusal: Some(Refusal::Path),
             limit: None,
+            enforced: true,
             retry_after: None,
         };
         for _ in 0..MAX_SIGHTINGS + 2 {

@@ -31,6 +31,7 @@ use crate::forward::AnswerError;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::log::AccessLog;
 use crate::policy::log::LogPolicy;
+use crate::policy::rate::Mode;
 use crate::policy::rate::RateLimit;
 use crate::policy::rate::SetBy;
 use crate::reject::Decision;
@@ -84,6 +85,7 @@ struct Seen {
     fingerprint: Fingerprint,
     agent: Agent,
     limit: Option<RateLimit>,
+    enforced: bool,
     retry_after: Option<u64>,
 }
 
@@ -158,9 +160,15 @@ impl Record {
     ) -> Tap<B> {
         let connection = (head.version < Version::HTTP_2).then_some(connection);
         self.seen = self.observer.journal.as_ref().map(|journal| {
-            let (fingerprint, agent) = (Fingerprint::of(head), Agent::of(&head.headers));
-            let (order, limit, retry_after) = (journal.next(), None, None);
-            Box::new(Seen { order, connection, fingerprint, agent, limit, retry_after })
+            Box::new(Seen {
+                order: journal.next(),
+                connection,
+                fingerprint: Fingerprint::of(head),
+                agent: Agent::of(&head.headers),
+                limit: None,
+                enforced: true,
+                retry_after: None,
+            })
         });
         Tap::new(body, self.seen.as_ref().map(|seen| seen.fingerprint.clone()))
     }
@@ -179,6 +187,7 @@ impl Record {
     pub fn admitted(&mut self, permit: &Permit) {
         if let Some(seen) = &mut self.seen {
             seen.limit = Some(permit.limit);
+            seen.enforced = permit.mode == Mode::Enforce;
         }
         let Some(denial) = &permit.would_deny else { return };
         self.outcome.on_trial = Some(Refusal::from(denial));
@@ -304,6 +313,7 @@ impl Drop for Record {
                 decision: self.outcome.decision,
                 refusal: self.outcome.refusal,
                 limit: seen.limit,
+                enforced: seen.enforced,
                 retry_after: seen.retry_after,
             });
         }

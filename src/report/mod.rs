@@ -6,6 +6,7 @@
 //! **Invariant:** a pure function of what the journal holds, in whatever order that is.
 
 mod advice;
+mod busiest;
 mod json;
 mod junit;
 mod render;
@@ -13,27 +14,19 @@ mod retries;
 mod text;
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
+pub use busiest::Busiest;
 pub use render::Ended;
 pub use render::Format;
 pub use render::Verdict;
 pub use render::render;
 
-use crate::admit::key::Scope;
-use crate::admit::key::WindowKey;
 use crate::agent::Agent;
 use crate::observe::journal::Entries;
 use crate::observe::journal::Sighting;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::rate::RateLimit;
-use crate::reject::Decision;
 use crate::reject::Refusal;
-use crate::sid::Sid;
-use crate::time::Tick;
 
 /// A retry that comes so much before its time is not called early: timers are not exact.
 const SLACK: Duration = Duration::from_millis(10);
@@ -83,23 +76,6 @@ pub struct Spacing {
     pub most: Duration,
 }
 
-/// The window that was used most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busiest {
-    /// The operation.
-    pub endpoint: Endpoint,
-    /// The service's or the account's, where its SID is known.
-    pub of: Option<Sid>,
-    /// The length of its window.
-    pub window: Duration,
-    /// The most requests that were sent in any such span.
-    pub sent: u64,
-    /// The most that were admitted in any.
-    pub admitted: u64,
-    /// How many may be.
-    pub allowed: NonZeroU32,
-}
-
 /// What may make a run fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -145,7 +121,7 @@ impl Report {
             tally.add(sighting, retry.and_then(|place| kept.get(place)));
         }
         let mut report = tally.close();
-        report.busiest = busiest(&kept);
+        report.busiest = busiest::of(&kept);
         report.missed = missed;
         report
     }
@@ -207,68 +183,6 @@ impl Tally {
         report.agents = self.agents.into_iter().collect();
         report
     }
-}
-
-/// The requests of one window, in order.
-struct Series {
-    key: WindowKey,
-    limit: RateLimit,
-    sent: Vec<Tick>,
-    admitted: Vec<Tick>,
-}
-
-fn busiest(sightings: &[Sighting]) -> Option<Busiest> {
-    // Kept in the order in which they began, so that of equal ones always the same is named.
-    let mut series: Vec<Series> = Vec::new();
-    let mut places: HashMap<WindowKey, usize> = HashMap::new();
-    for sighting in sightings {
-        let (Some(class), Some(limit)) = (sighting.class, sighting.limit) else { continue };
-        let key = WindowKey::of(&class);
-        let place = *places.entry(key).or_insert(series.len());
-        if place == series.len() {
-            series.push(Series { key, limit, sent: Vec::new(), admitted: Vec::new() });
-        }
-        let Some(series) = series.get_mut(place) else { continue };
-        series.limit = limit; // the last one, after a reload
-        series.sent.push(sighting.begun);
-        if sighting.decision != Decision::Limited {
-            series.admitted.push(sighting.begun);
-        }
-    }
-    let all = series.iter().map(Series::measure);
-    all.reduce(|most, next| if next.sent > most.sent { next } else { most })
-}
-
-impl Series {
-    fn measure(&self) -> Busiest {
-        let of = match self.key.scope {
-            Scope::Service(service) => service.sid(),
-            Scope::Account(account) => account.sid(),
-        };
-        let window = self.limit.window();
-        Busiest {
-            endpoint: self.key.endpoint,
-            of,
-            window,
-            sent: most_in(&self.sent, window),
-            admitted: most_in(&self.admitted, window),
-            allowed: self.limit.admissions(),
-        }
-    }
-}
-
-/// The most of these moments, which are in order, that lie in any half-open `window`.
-fn most_in(moments: &[Tick], window: Duration) -> u64 {
-    let mut inside = VecDeque::new();
-    let mut most = 0;
-    for moment in moments {
-        while inside.front().is_some_and(|first| moment.since(*first) >= window) {
-            inside.pop_front();
-        }
-        inside.push_back(*moment);
-        most = most.max(inside.len());
-    }
-    u64::try_from(most).unwrap_or(u64::MAX)
 }
 
 fn add_one(count: &mut u64) {

@@ -45,6 +45,7 @@ fn sent(request: u128, millis: u64) -> Sighting {
         decision: Decision::Forwarded,
         refusal: None,
         limit: Some(RateLimit::API),
+        enforced: true,
         retry_after: None,
     }
 }
@@ -189,8 +190,26 @@ fn the_most_in_a_window_is_counted_over_every_span_of_its_length() {
         sent: 3,
         admitted: 2,
         allowed: RateLimit::API.admissions(),
+        enforced: true,
     };
     assert_eq!(busiest, Some(expected));
+}
+
+#[test]
+fn what_was_admitted_is_counted_in_the_span_in_which_most_was_sent() {
+    // Two are admitted in the first span; most is sent in the second, and one is admitted there.
+    let late = (0..3).map(|call| refused(3 + call, 9000 + u64::try_from(call).unwrap(), 1));
+    let kept = [sent(1, 0), sent(2, 1), sent(9, 8999)].into_iter().chain(late);
+    let busiest = report(kept.collect()).busiest.unwrap();
+    assert_eq!((busiest.sent, busiest.admitted), (4, 1));
+}
+
+#[test]
+fn a_rate_that_is_not_enforced_is_said_to_be_so() {
+    let report = report(vec![Sighting { enforced: false, ..sent(1, 0) }]);
+    assert!(!report.busiest.unwrap().enforced);
+    let card = render(&report, &verdict(Ended::Status(0)), Format::Text);
+    assert!(card.contains("sent, 1 admitted, 150 allowed but not enforced: CreateS"), "{card}");
 }
 
 #[test]
