@@ -158,6 +158,16 @@ fn the_exit_status_of_the_command_is_kept() {
 }
 
 #[test]
+fn the_exit_status_of_the_command_is_kept_where_the_card_cannot_be_written() {
+    for (command, expected) in [("exit 7", 7), ("exit 0", 1)] {
+        let output = test(&["--output", "/dev/full"], &["sh", "-c", command]);
+        assert_eq!(output.status.code(), Some(expected));
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains("cannot write the report card"), "{errors}");
+    }
+}
+
+#[test]
 fn a_signal_is_passed_on_to_the_command() {
     let script = "trap 'echo stopped; exit 5' TERM; echo ready; while :; do sleep 0.01; done";
     let mut child = Command::new(BINARY)

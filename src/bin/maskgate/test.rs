@@ -44,8 +44,8 @@ const NOT_FOUND: u8 = 127;
 const NOT_RUNNABLE: u8 = 126;
 /// A command that a signal ended has this much more than the signal's number, as shells say it.
 const SIGNALLED: u8 = 128;
-/// The command succeeded, and a check failed.
-const CHECK_FAILED: u8 = 1;
+/// The command succeeded, and a check failed or the report card could not be written.
+const CARD_FAILED: u8 = 1;
 
 /// Runs the command to its end, writes the report, and answers with the exit status.
 pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
@@ -75,11 +75,23 @@ pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
         fail_on: args.fail_on.iter().copied().map(Into::into).collect(),
     };
     let text = report::render(&report, &verdict, format(args.format));
-    match &mut output {
-        Some(file) => file.write_all(text.as_bytes())?,
-        None => io::stdout().lock().write_all(text.as_bytes())?,
+    let written = write_card(output.as_mut(), &text);
+    if let Err(error) = &written {
+        // There is nobody to tell when standard error is closed.
+        drop(writeln!(io::stderr().lock(), "maskgate: cannot write the report card: {error}"));
     }
-    Ok(exit_code(&report, &verdict))
+    Ok(exit_code(&report, &verdict, written.is_ok()))
+}
+
+fn write_card(output: Option<&mut File>, text: &str) -> io::Result<()> {
+    match output {
+        Some(file) => file.write_all(text.as_bytes()),
+        None => {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes())?;
+            out.flush()
+        }
+    }
 }
 
 fn configuration(args: &TestArgs, backend: SocketAddr) -> Result<Configuration, RunError> {
@@ -148,11 +160,11 @@ fn ended_with(status: ExitStatus) -> Ended {
     }
 }
 
-fn exit_code(report: &Report, verdict: &Verdict) -> ExitCode {
+fn exit_code(report: &Report, verdict: &Verdict, written: bool) -> ExitCode {
     match verdict.ended {
         Ended::Signal(signal) => ExitCode::from(SIGNALLED.saturating_add(signal)),
-        Ended::Status(0) if verdict.failed(report).next().is_some() => {
-            ExitCode::from(CHECK_FAILED)
+        Ended::Status(0) if !written || verdict.failed(report).next().is_some() => {
+            ExitCode::from(CARD_FAILED)
         }
         Ended::Status(status) => ExitCode::from(status),
     }
