@@ -184,6 +184,16 @@ fn a_signal_is_passed_on_to_the_command() {
 }
 
 #[test]
+fn the_run_ends_with_the_command_whatever_is_under_way() {
+    let script = "curl -s -u AC00000000000000000000000000000001:x $MASKGATE_URL/v1/Services & \
+        until curl -s $MASKGATE_ADMIN_URL/metrics | grep -q 'in_flight_requests 1'; do :; done; \
+        exit 7";
+    let mut limited = Command::new("timeout");
+    limited.args(["8", BINARY, "test", "--latency", "60s", "--", "sh", "-c", script]);
+    assert_eq!(limited.output().unwrap().status.code(), Some(7), "124 is too late");
+}
+
+#[test]
 fn the_command_turns_the_clock_instead_of_waiting() {
     let (report, status) =
         report("turner", &["--clock", "manual", "--fail-on", "gave-up,early-retry"]);

@@ -54,7 +54,7 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<(), RunError> {
     let loaded = run::load(sources)?;
     let behind = Behind::start(&listener, load, &loaded.configuration)?;
     run::serve(loaded, behind.surroundings(), print_lines_to_try).await?;
-    behind.stop();
+    behind.stop(DRAIN);
     Ok(())
 }
 
@@ -124,9 +124,9 @@ impl Behind {
         Surroundings { clock, control: Some(control), journal: None }
     }
 
-    /// Stops it when what is under way has ended.
-    pub(crate) fn stop(self) {
-        self.server.stop(DRAIN);
+    /// Stops it when what is under way has ended, or `drain` is over.
+    pub(crate) fn stop(self, drain: Duration) {
+        self.server.stop(drain);
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 use maskgate::config::Configuration;
 use maskgate::observe::journal::Journal;
@@ -50,7 +51,9 @@ const CARD_FAILED: u8 = 1;
 /// Runs the command to its end, writes the report, and answers with the exit status.
 pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let configuration = configuration(&args, listener.local_addr()?)?;
+    let mut configuration = configuration(&args, listener.local_addr()?)?;
+    // Who asked has gone with the command, and signals have nobody to go to.
+    configuration.settings.drain = Duration::ZERO;
     let mut output = args.output.as_deref().map(create).transpose()?;
     let journal = Arc::new(Journal::default());
     let behind = Behind::start(&listener, args.load, &configuration)?;
@@ -65,7 +68,7 @@ pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
     let mut status = None;
     let ended = async { status = Some(wait(&mut child, &mut signals).await) };
     gateway.run(None, ended).await?;
-    behind.stop();
+    behind.stop(Duration::ZERO);
     let Some(status) = status.transpose()? else {
         return Err(io::Error::other("the gateway ended before the command").into());
     };
