@@ -6,6 +6,7 @@ mod windows_view;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
+use tokio::task::JoinSet;
 use tokio::time;
 
 use crate::control;
@@ -98,17 +100,27 @@ impl Admin {
         Ok(Self { listener: tokio::net::TcpListener::from_std(listener)?, pages })
     }
 
-    /// Serves for ever.
-    pub async fn serve(self) {
+    /// Serves until `stop`, then closes its connections. When it has ended nothing of the pages
+    /// is held any more.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let mut connections = JoinSet::new();
+        let mut stop = pin!(stop);
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(serve(stream, self.pages.clone()))),
-                Err(error) => {
-                    tracing::warn!(%error, "an admin connection could not be accepted");
-                    time::sleep(BACK_OFF).await;
+            tokio::select! {
+                () = &mut stop => break,
+                Some(_) = connections.join_next() => {}
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(serve(stream, self.pages.clone()));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "an admin connection could not be accepted");
+                        time::sleep(BACK_OFF).await;
+                    }
                 }
             }
         }
+        connections.shutdown().await;
     }
 }
 

@@ -82,7 +82,7 @@ pub(crate) async fn backend(args: BackendArgs) -> Result<(), RunError> {
         line.push_str(", admin http://");
         line.push_str(&admin.local_addr()?.to_string());
         let control = Arc::new(Control::new(backend, clock));
-        tokio::spawn(Admin::new(admin, Pages::Backend(control))?.serve());
+        tokio::spawn(Admin::new(admin, Pages::Backend(control))?.serve(std::future::pending()));
     }
     // Before anybody is told where it is, and could ask it to stop.
     let stop = run::stop_signal()?;
