@@ -1,11 +1,12 @@
 """A client under `maskgate test` that takes its refusals in one of these ways.
 
-Usage: client.py patient|hasty|meek|crowd|meek-crowd|turner
+Usage: client.py patient|hasty|meek|crowd|meek-crowd|expecting|turner
 """
 
 import base64
 import http.client
 import os
+import socket
 import sys
 import threading
 import time
@@ -102,13 +103,31 @@ def meek_crowd():
     at_once(page)
 
 
+def expecting():
+    """Waits to be asked for a body, and is refused instead."""
+    for _ in range(10):
+        create(0)
+    for _ in range(2):
+        with socket.create_connection(urllib.parse.urlsplit(BASE).netloc.split(":")) as stream:
+            head = {**FORM, "Host": "a", "Content-Length": 10, "Expect": "100-continue"}
+            lines = ["POST /v1/Services HTTP/1.1", *(f"{name}: {head[name]}" for name in head)]
+            stream.sendall("\r\n".join([*lines, "", ""]).encode())
+            answer = stream.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 429 "), answer
+
+
+def turn(seconds):
+    """Turns the clock."""
+    path = f"{ADMIN}/clock/advance?by={seconds}s"
+    urllib.request.urlopen(urllib.request.Request(path, method="POST")).read()
+
+
 def turner():
     """Turns the clock by what it is told to wait."""
     for number in range(151):
         status, wait = create(number)
         if status == 429:
-            turn = urllib.request.Request(f"{ADMIN}/clock/advance?by={wait}s", method="POST")
-            urllib.request.urlopen(turn).read()
+            turn(wait)
             status, wait = create(number)
         assert status == 201, status
 
@@ -119,6 +138,7 @@ WAYS = {
     "meek": meek,
     "crowd": crowd,
     "meek-crowd": meek_crowd,
+    "expecting": expecting,
     "turner": turner,
 }
 WAYS[sys.argv[1]]()

@@ -123,6 +123,14 @@ fn threads_that_make_equal_calls_and_give_up_are_not_early() {
 }
 
 #[test]
+fn a_client_that_waits_to_be_asked_for_a_body_is_refused_without() {
+    let limits = Limits::write("expecting");
+    let (report, status) = report("expecting", &limits.standing());
+    assert_eq!(status, Some(0), "{report:#}");
+    assert_eq!((&report["requests"], &report["refused"]), (&12.into(), &2.into()));
+}
+
+#[test]
 fn bodies_tell_calls_of_one_length_apart() {
     // Five calls that differ in one digit are refused, each once: none is another's retry.
     let limits = Limits::write("bodies");

@@ -20,6 +20,7 @@ use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
 use http::Version;
+use http::header::EXPECT;
 use http::request::Parts;
 use http_body::Body;
 
@@ -170,7 +171,10 @@ impl Record {
                 retry_after: None,
             })
         });
-        Tap::new(body, self.seen.as_ref().map(|seen| seen.fingerprint.clone()))
+        // Who waits to be asked for a body is not asked for the journal's sake, so that each
+        // time it is known without.
+        let seen = self.seen.as_ref().filter(|_| !head.headers.contains_key(EXPECT));
+        Tap::new(body, seen.map(|seen| seen.fingerprint.clone()))
     }
 
     /// The request is one of the API's.
