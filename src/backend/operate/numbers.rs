@@ -46,12 +46,12 @@ pub(super) fn create_short_code(call: &Call<'_>, world: &mut World) -> Result<Re
 fn create(
     call: &Call<'_>,
     world: &mut World,
-    named: fn(&Call<'_>) -> Result<Named, Problem>,
+    named: fn(&Call<'_>, &World) -> Result<Named, Problem>,
     here: Code,
 ) -> Result<Reply, Problem> {
     let service = call.service()?;
     world.service(service)?;
-    let (sid, text) = named(call)?;
+    let (sid, text) = named(call, world)?;
     let reserved = call.form.flag("IsReserved")?.unwrap_or(false);
     match world.home(sid).or_else(|| world.home_of_text(&text)) {
         Some(home) if home == service => return Err(here.into()),
@@ -105,7 +105,7 @@ fn number(call: &Call<'_>) -> Result<Sid, Problem> {
     route.sid(SidKind::PhoneNumber).or_else(|_| route.sid(SidKind::ShortCode))
 }
 
-fn phone_number(call: &Call<'_>) -> Result<Named, Problem> {
+fn phone_number(call: &Call<'_>, _: &World) -> Result<Named, Problem> {
     let number = call.form.filled("PhoneNumber");
     if number.is_some_and(|number| !numbering::is_e164(number)) {
         return Err(Code::PhoneNumber.into());
@@ -120,8 +120,10 @@ fn phone_number(call: &Call<'_>) -> Result<Named, Problem> {
     Ok((sid, number.map_or_else(derived, str::to_owned)))
 }
 
-fn short_code(call: &Call<'_>) -> Result<Named, Problem> {
+fn short_code(call: &Call<'_>, world: &World) -> Result<Named, Problem> {
     let text = call.form.filled("Sid").ok_or(Problem::Missing("Sid"))?;
     let sid = Sid::parse_as(SidKind::ShortCode, text).ok_or(Code::ShortCodeSid)?;
-    Ok((sid, numbering::short_code_of(call.account, sid)))
+    let mut codes = numbering::short_codes_of(call.account, sid);
+    let code = codes.find(|code| world.home_of_text(code).is_none());
+    Ok((sid, code.ok_or(Problem::Internal)?))
 }
