@@ -219,6 +219,20 @@ fn short_codes_by_the_thousand_are_told_apart() {
 }
 
 #[test]
+fn nobody_is_its_own_proxy_however_the_number_is_named() {
+    let client = Client::new();
+    let service = service(&client, &[], &[]);
+    let reserved = [("PhoneNumber", ONE), ("IsReserved", "true")];
+    let number = client.made(&format!("{service}/PhoneNumbers"), &reserved);
+    let sid = number.rsplit('/').next().unwrap();
+    let people = format!("{}/Participants", client.made(&format!("{service}/Sessions"), &[]));
+    for named in [("ProxyIdentifier", ONE), ("ProxyIdentifierSid", sid)] {
+        let answer = client.post(&people, &[("Identifier", ONE), named]);
+        assert_eq!(answer.error(), (400, 80402), "{named:?}");
+    }
+}
+
+#[test]
 fn a_number_added_by_its_sid_is_the_same_every_time() {
     let client = Client::new();
     let list = format!("{}/PhoneNumbers", client.service("one"));
