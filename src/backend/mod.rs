@@ -230,6 +230,7 @@ impl Backend {
         body: Option<&Result<Bytes, Problem>>,
     ) -> Result<Reply, Problem> {
         let account = credentials::account(&head.headers, &self.accounts)?;
+        route.check()?;
         let form = match body {
             Some(body) => Form::parse(
                 std::str::from_utf8(body.as_ref().map_err(|problem| *problem)?)
