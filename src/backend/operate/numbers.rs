@@ -14,8 +14,12 @@ use crate::policy::endpoint::Endpoint;
 use crate::sid::Sid;
 use crate::sid::SidKind;
 
-/// What is wanted of a number's owner: its SID and its text.
-type Named = (Sid, String);
+/// A number or short code that is asked for.
+struct Named {
+    sid: Sid,
+    text: String,
+    reserved: bool,
+}
 
 pub(super) fn list(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
     let sid = call.service()?;
@@ -51,8 +55,7 @@ fn create(
 ) -> Result<Reply, Problem> {
     let service = call.service()?;
     world.service(service)?;
-    let (sid, text) = named(call, world)?;
-    let reserved = call.form.flag("IsReserved")?.unwrap_or(false);
+    let Named { sid, text, reserved } = named(call, world)?;
     match world.home(sid).or_else(|| world.home_of_text(&text)) {
         Some(home) if home == service => return Err(here.into()),
         Some(_) => return Err(Code::InAnotherService.into()),
@@ -117,7 +120,9 @@ fn phone_number(call: &Call<'_>, _: &World) -> Result<Named, Problem> {
     };
     let sid = sid.ok_or(Code::PhoneNumberSid)?;
     let derived = || numbering::number_of(call.account, sid);
-    Ok((sid, number.map_or_else(derived, str::to_owned)))
+    let text = number.map_or_else(derived, str::to_owned);
+    let reserved = call.form.flag("IsReserved")?.unwrap_or(false);
+    Ok(Named { sid, text, reserved })
 }
 
 fn short_code(call: &Call<'_>, world: &World) -> Result<Named, Problem> {
@@ -125,5 +130,6 @@ fn short_code(call: &Call<'_>, world: &World) -> Result<Named, Problem> {
     let sid = Sid::parse_as(SidKind::ShortCode, text).ok_or(Code::ShortCodeSid)?;
     let mut codes = numbering::short_codes_of(call.account, sid);
     let code = codes.find(|code| world.home_of_text(code).is_none());
-    Ok((sid, code.ok_or(Problem::Internal)?))
+    // Made of nothing but a SID, as in the API.
+    Ok(Named { sid, text: code.ok_or(Problem::Internal)?, reserved: false })
 }
