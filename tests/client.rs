@@ -202,6 +202,22 @@ fn the_run_ends_with_the_command_whatever_is_under_way() {
 }
 
 #[test]
+fn a_file_says_what_is_logged_and_may_be_named_by_a_variable() {
+    let limits = Limits::write("log");
+    let quiet = test(&[], &["python3", CLIENT, "meek"]);
+    assert_eq!(String::from_utf8(quiet.stderr).unwrap(), "");
+    let yaml = fs::read_to_string(&limits.0).unwrap();
+    fs::write(&limits.0, format!("{yaml}log: {{ access: refused, format: json }}\n")).unwrap();
+    let output = Command::new(BINARY)
+        .args(["test", "--", "python3", CLIENT, "meek"])
+        .env("MASKGATE_CONFIG", &limits.0)
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("\"limit\":\"rate\""), "{log}");
+}
+
+#[test]
 fn the_command_turns_the_clock_instead_of_waiting() {
     let (report, status) =
         report("turner", &["--clock", "manual", "--fail-on", "gave-up,early-retry"]);
@@ -215,7 +231,12 @@ fn the_command_turns_the_clock_instead_of_waiting() {
 fn a_gateway_that_the_command_runs_takes_the_addresses_for_no_configuration() {
     let upstream = ["--upstream", "http://a:1", "--listen", "nonsense"];
     let command = [&[BINARY, "run"], &upstream[..]].concat();
-    let output = test(&[], &command);
+    let output = Command::new(BINARY)
+        .args(["test", "--"])
+        .args(command)
+        .env("MASKGATE_SEED", "7")
+        .output()
+        .unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("--listen") && !errors.contains("MASKGATE_"), "{errors}");
     assert_eq!(output.status.code(), Some(78));

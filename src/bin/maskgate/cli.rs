@@ -58,7 +58,7 @@ pub(crate) struct RunArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DemoArgs {
     /// A configuration file, to try its limits; its upstream is not used
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "MASKGATE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Where clients connect [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
@@ -124,7 +124,7 @@ pub(crate) enum ClockKind {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TestArgs {
     /// A configuration file, for other limits than the API's; its upstream is not used
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "MASKGATE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// How the report is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]

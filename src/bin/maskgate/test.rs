@@ -37,7 +37,8 @@ use crate::signals::Signals;
 /// What the command is told.
 const URL: &str = "MASKGATE_URL";
 const ADMIN_URL: &str = "MASKGATE_ADMIN_URL";
-/// The command's own output is what a person wants to see; who asks for the log gets it.
+/// The command's own output is what a person wants to see; who asks for the log, or has a file
+/// that says what is logged, gets it.
 const QUIET: [(&str, &str); 2] =
     [("MASKGATE_LOG__LEVEL", "warn"), ("MASKGATE_LOG__ACCESS", "off")];
 /// The command cannot be found, cannot be run: as shells and `env` say it.
@@ -106,8 +107,9 @@ fn configuration(args: &TestArgs, backend: SocketAddr) -> Result<Configuration, 
         admin: any(),
         admin_allow_remote: false,
     });
+    let has_file = args.config.is_some();
     for (name, value) in QUIET {
-        if !sources.variables.iter().any(|(given, _)| given == name) {
+        if !has_file && !sources.variables.iter().any(|(given, _)| given == name) {
             sources.variables.push((name.to_owned(), value.to_owned()));
         }
     }
