@@ -192,6 +192,14 @@ fn a_signal_is_passed_on_to_the_command() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_from_the_start_is_ignored_by_the_command_too() {
+    // As under nohup.
+    let script = "trap '' HUP; exec \"$0\" test -- sh -c 'kill -HUP $PPID; kill -HUP $$; exit 5'";
+    let output = Command::new("sh").args(["-c", script, BINARY]).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+}
+
+#[test]
 fn the_run_ends_with_the_command_whatever_is_under_way() {
     let script = "curl -s -u AC00000000000000000000000000000001:x $MASKGATE_URL/v1/Services & \
         until curl -s $MASKGATE_ADMIN_URL/metrics | grep -q 'in_flight_requests 1'; do :; done; \
