@@ -194,7 +194,8 @@ fn a_signal_is_passed_on_to_the_command() {
 #[test]
 fn a_signal_that_was_ignored_from_the_start_is_ignored_by_the_command_too() {
     // As under nohup.
-    let script = "trap '' HUP; exec \"$0\" test -- sh -c 'kill -HUP $PPID; kill -HUP $$; exit 5'";
+    let script =
+        "trap '' HUP; exec \"$0\" test -- sh -c 'kill -HUP $PPID; kill -HUP $$; exit 5'";
     let output = Command::new("sh").args(["-c", script, BINARY]).output().unwrap();
     assert_eq!(output.status.code(), Some(5));
 }
