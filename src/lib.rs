@@ -29,6 +29,7 @@ pub mod classify;
 pub mod config;
 pub mod control;
 pub mod door;
+pub mod fingerprint;
 pub mod forward;
 pub mod gateway;
 pub mod ingress;

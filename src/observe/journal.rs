@@ -4,7 +4,6 @@
 //! credentials. A journal is bounded, and a gateway without one does not read a byte more.
 
 use std::cell::RefCell;
-use std::hash::Hasher;
 use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -18,18 +17,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
 use http_body_util::BodyExt;
-use siphasher::sip128::Hasher128;
-use siphasher::sip128::SipHasher13;
 use tokio::time;
 
 use crate::agent::Agent;
 use crate::classify::RequestClass;
+use crate::fingerprint::Fingerprint;
 use crate::policy::rate::RateLimit;
 use crate::reject::Decision;
 use crate::reject::Refusal;
@@ -111,33 +108,22 @@ impl Journal {
     }
 }
 
-/// The hash of a request, which grows with its body. Without a key: it never leaves the process.
+/// The fingerprint of a request whose body is still being read, shared with its reader.
 #[derive(Clone, Debug)]
-pub(super) struct Fingerprint(Rc<RefCell<SipHasher13>>);
+pub(super) struct Growing(Rc<RefCell<Fingerprint>>);
 
-impl Fingerprint {
+impl Growing {
     /// Of what is known before the body.
     pub(super) fn of(head: &Parts) -> Self {
-        let credentials = head.headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        let target = head.uri.path_and_query().map(|target| target.as_str().as_bytes());
-        let mut hasher = SipHasher13::new();
-        for part in [
-            credentials.unwrap_or_default(),
-            head.method.as_str().as_bytes(),
-            target.unwrap_or_default(),
-        ] {
-            hasher.write_usize(part.len());
-            hasher.write(part);
-        }
-        Self(Rc::new(RefCell::new(hasher)))
+        Self(Rc::new(RefCell::new(Fingerprint::of(head))))
     }
 
     pub(super) fn value(&self) -> u128 {
-        self.0.borrow().finish128().as_u128()
+        self.0.borrow().value()
     }
 
     fn add(&self, data: &Bytes) {
-        self.0.borrow_mut().write(data);
+        self.0.borrow_mut().add(data);
     }
 }
 
@@ -145,11 +131,11 @@ impl Fingerprint {
 #[derive(Debug)]
 pub struct Tap<B> {
     body: B,
-    fingerprint: Option<Fingerprint>,
+    fingerprint: Option<Growing>,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Tap<B> {
-    pub(super) const fn new(body: B, fingerprint: Option<Fingerprint>) -> Self {
+    pub(super) const fn new(body: B, fingerprint: Option<Growing>) -> Self {
         Self { body, fingerprint }
     }
 
@@ -200,7 +186,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tap<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::Fingerprint;
+    use super::Growing;
     use super::Journal;
     use super::MAX_SIGHTINGS;
     use super::Sighting;
@@ -243,7 +229,7 @@ mod tests {
 
     fn value(head: &Parts, mut pieces: Vec<&'static [u8]>) -> u128 {
         pieces.reverse();
-        let fingerprint = Fingerprint::of(head);
+        let fingerprint = Growing::of(head);
         let mut tap = Tap::new(Pieces(pieces), Some(fingerprint.clone()));
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(tap.finish());

@@ -41,7 +41,7 @@ use crate::reject::Rejection;
 use crate::reject::UpstreamFault;
 use crate::time::Clock;
 use crate::time::Tick;
-use journal::Fingerprint;
+use journal::Growing;
 use journal::Journal;
 use journal::Sighting;
 use journal::Tap;
@@ -83,7 +83,7 @@ pub struct Record {
 struct Seen {
     order: u64,
     connection: Option<SocketAddr>,
-    fingerprint: Fingerprint,
+    fingerprint: Growing,
     agent: Agent,
     limit: Option<RateLimit>,
     enforced: bool,
@@ -164,7 +164,7 @@ impl Record {
             Box::new(Seen {
                 order: journal.next(),
                 connection,
-                fingerprint: Fingerprint::of(head),
+                fingerprint: Growing::of(head),
                 agent: Agent::of(&head.headers),
                 limit: None,
                 enforced: true,
