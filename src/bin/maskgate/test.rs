@@ -26,7 +26,7 @@ use tokio::process::Command;
 use crate::cli::ReportFormat;
 use crate::cli::RunArgs;
 use crate::cli::TestArgs;
-use crate::demo::Behind;
+use crate::embedded::Behind;
 use crate::run;
 use crate::run::Gateway;
 use crate::run::RunError;
@@ -88,14 +88,12 @@ pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
 }
 
 fn write_card(output: Option<&mut File>, text: &str) -> io::Result<()> {
-    match output {
-        Some(file) => file.write_all(text.as_bytes()),
-        None => {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes())?;
-            out.flush()
-        }
+    if let Some(file) = output {
+        return file.write_all(text.as_bytes());
     }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 fn configuration(args: &TestArgs, backend: SocketAddr) -> Result<Configuration, RunError> {
