@@ -36,6 +36,7 @@ pub mod ingress;
 pub mod inspect;
 pub mod listen;
 pub mod observe;
+pub mod page;
 pub mod policy;
 pub mod reject;
 pub mod reload;
