@@ -9,12 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
-use http::header;
 use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::Full;
@@ -24,6 +22,10 @@ use tokio::time;
 
 use crate::backend::Backend;
 use crate::backend::MAX_BODY;
+use crate::page::JSON;
+use crate::page::TEXT;
+use crate::page::not_allowed;
+use crate::page::page;
 use crate::time::Clock;
 use crate::time::Tick;
 
@@ -41,8 +43,6 @@ pub const ABSENT: &str = "\
 with `maskgate demo`, `maskgate test`, and `maskgate backend --admin ADDRESS`.
 ";
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// How long the body of a request may take.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// The furthest that the clock is turned at once: a year.
@@ -166,25 +166,6 @@ fn json(text: serde_json::Result<String>) -> Response<Full<Bytes>> {
         Ok(text) => page(StatusCode::OK, JSON, format!("{text}\n")),
         Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
     }
-}
-
-fn not_allowed(methods: &'static str) -> Response<Full<Bytes>> {
-    let mut response = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, format!("{methods}\n"));
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
-    response
-}
-
-fn page(
-    status: StatusCode,
-    content_type: HeaderValue,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    if status != StatusCode::NO_CONTENT {
-        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    }
-    response
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! own refusal; the first refusal is the answer. See `docs/life-of-a-request.md`.
 
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -67,13 +68,15 @@ pub struct Gateway {
 /// One client's connection.
 #[derive(Clone, Debug)]
 pub struct Client {
+    connection: SocketAddr,
     caller: Caller,
 }
 
 impl Client {
-    /// The client at this address, that speaks `scheme`; an IPv4 one that came by an IPv6 socket is written as IPv4.
-    pub fn new(address: IpAddr, scheme: Scheme) -> Self {
-        Self { caller: Caller::new(address.to_canonical(), scheme) }
+    /// The client at this address, that speaks `scheme` over the connection with this other end;
+    /// an IPv4 one that came by an IPv6 socket is written as IPv4.
+    pub fn new(connection: SocketAddr, address: IpAddr, scheme: Scheme) -> Self {
+        Self { connection, caller: Caller::new(address.to_canonical(), scheme) }
     }
 }
 
@@ -92,7 +95,7 @@ impl Gateway {
         let mut record = self.observer.begin(policy.log, caller.address(), request_id);
         let (head, body) = request.into_parts();
         let expect = expectation(&head.headers);
-        let mut body = record.watch(&head, body);
+        let mut body = record.watch(client.connection, &head, body);
         let request = Request::from_parts(head, &mut body);
         let passed = match turn.fault {
             Some(fault) => Err(fault.into()),

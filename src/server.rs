@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time;
 
@@ -169,8 +170,9 @@ impl Server {
             None => Pages::Gateway(gateway),
         };
         let admin = Admin::new(self.admin_listener, pages)?;
+        let (stop_admin, stopped) = oneshot::channel::<()>();
+        let admin = tokio::spawn(admin.serve(async { drop(stopped.await) }));
         let background = [
-            tokio::spawn(admin.serve()),
             tokio::spawn(sweep::run(Arc::clone(&self.state))),
             tokio::spawn(keep_current(&self.door, self.tls_watch)),
             tokio::spawn(async move {
@@ -206,9 +208,11 @@ impl Server {
             }
         };
         drop(time::timeout(hang, ended).await);
+        // Until they have gone they hold the log, whose writer waits for the last to let go.
+        drop(stop_admin);
+        drop(admin.await);
         for task in background {
             task.abort();
-            // Until it has gone it holds the log, whose writer waits for the last to let go.
             drop(task.await);
         }
         tracing::info!("stopped");

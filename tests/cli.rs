@@ -105,6 +105,20 @@ fn a_configuration_with_mistakes_ends_with_78_and_names_them() {
 }
 
 #[test]
+fn a_public_url_that_is_none_is_refused_with_2() {
+    for url in ["not_a_url", "ftp://a.example", "http://", "https://a.example/?x", "http://a b"]
+    {
+        let output = maskgate(&["backend", "--listen", "127.0.0.1:1", "--public-url", url]);
+        assert_eq!(output.status.code(), Some(2), "{url}");
+        assert!(text(&output.stderr).contains("http://"), "{}", text(&output.stderr));
+    }
+    // Goes on to listen, where it may not.
+    let right = "https://a.example:8443/base";
+    let output = maskgate(&["backend", "--listen", "192.0.2.1:1", "--public-url", right]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+}
+
+#[test]
 fn checking_several_files_as_json_gives_one_array() {
     let (one, two) = (file("one", "limits: 1\n"), file("two", "workers: none\n"));
     let paths = [one.to_str().unwrap(), two.to_str().unwrap()];

@@ -105,6 +105,32 @@ fn a_client_that_gives_up_fails_the_check_that_was_asked_for() {
 }
 
 #[test]
+fn threads_that_make_equal_calls_and_wait_as_told_are_not_early() {
+    let limits = Limits::write("crowd");
+    let options = [&limits.options()[..], &["--fail-on", "early-retry,gave-up"]].concat();
+    let (report, status) = report("crowd", &options);
+    assert_eq!(status, Some(0), "{report:#}");
+    assert!(report["refused"].as_u64().unwrap() >= 4, "{report:#}");
+    assert_eq!(report["came_back"], report["refused"], "{report:#}");
+}
+
+#[test]
+fn threads_that_make_equal_calls_and_give_up_are_not_early() {
+    let limits = Limits::write("meek-crowd");
+    let (report, _) = report("meek-crowd", &limits.standing());
+    assert_eq!((&report["refused"], &report["early"]), (&4.into(), &0.into()), "{report:#}");
+    assert_eq!(report["gave_up"], 4, "{report:#}");
+}
+
+#[test]
+fn a_client_that_waits_to_be_asked_for_a_body_is_refused_without() {
+    let limits = Limits::write("expecting");
+    let (report, status) = report("expecting", &limits.standing());
+    assert_eq!(status, Some(0), "{report:#}");
+    assert_eq!((&report["requests"], &report["refused"]), (&12.into(), &2.into()));
+}
+
+#[test]
 fn bodies_tell_calls_of_one_length_apart() {
     // Five calls that differ in one digit are refused, each once: none is another's retry.
     let limits = Limits::write("bodies");
@@ -140,6 +166,16 @@ fn the_exit_status_of_the_command_is_kept() {
 }
 
 #[test]
+fn the_exit_status_of_the_command_is_kept_where_the_card_cannot_be_written() {
+    for (command, expected) in [("exit 7", 7), ("exit 0", 1)] {
+        let output = test(&["--output", "/dev/full"], &["sh", "-c", command]);
+        assert_eq!(output.status.code(), Some(expected));
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains("cannot write the report card"), "{errors}");
+    }
+}
+
+#[test]
 fn a_signal_is_passed_on_to_the_command() {
     let script = "trap 'echo stopped; exit 5' TERM; echo ready; while :; do sleep 0.01; done";
     let mut child = Command::new(BINARY)
@@ -156,6 +192,41 @@ fn a_signal_is_passed_on_to_the_command() {
 }
 
 #[test]
+fn a_signal_that_was_ignored_from_the_start_is_ignored_by_the_command_too() {
+    // As under nohup.
+    let script =
+        "trap '' HUP; exec \"$0\" test -- sh -c 'kill -HUP $PPID; kill -HUP $$; exit 5'";
+    let output = Command::new("sh").args(["-c", script, BINARY]).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+}
+
+#[test]
+fn the_run_ends_with_the_command_whatever_is_under_way() {
+    let script = "curl -s -u AC00000000000000000000000000000001:x $MASKGATE_URL/v1/Services & \
+        until curl -s $MASKGATE_ADMIN_URL/metrics | grep -q 'in_flight_requests 1'; do :; done; \
+        exit 7";
+    let mut limited = Command::new("timeout");
+    limited.args(["8", BINARY, "test", "--latency", "60s", "--", "sh", "-c", script]);
+    assert_eq!(limited.output().unwrap().status.code(), Some(7), "124 is too late");
+}
+
+#[test]
+fn a_file_says_what_is_logged_and_may_be_named_by_a_variable() {
+    let limits = Limits::write("log");
+    let quiet = test(&[], &["python3", CLIENT, "meek"]);
+    assert_eq!(String::from_utf8(quiet.stderr).unwrap(), "");
+    let yaml = fs::read_to_string(&limits.0).unwrap();
+    fs::write(&limits.0, format!("{yaml}log: {{ access: refused, format: json }}\n")).unwrap();
+    let output = Command::new(BINARY)
+        .args(["test", "--", "python3", CLIENT, "meek"])
+        .env("MASKGATE_CONFIG", &limits.0)
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("\"limit\":\"rate\""), "{log}");
+}
+
+#[test]
 fn the_command_turns_the_clock_instead_of_waiting() {
     let (report, status) =
         report("turner", &["--clock", "manual", "--fail-on", "gave-up,early-retry"]);
@@ -169,7 +240,12 @@ fn the_command_turns_the_clock_instead_of_waiting() {
 fn a_gateway_that_the_command_runs_takes_the_addresses_for_no_configuration() {
     let upstream = ["--upstream", "http://a:1", "--listen", "nonsense"];
     let command = [&[BINARY, "run"], &upstream[..]].concat();
-    let output = test(&[], &command);
+    let output = Command::new(BINARY)
+        .args(["test", "--"])
+        .args(command)
+        .env("MASKGATE_SEED", "7")
+        .output()
+        .unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("--listen") && !errors.contains("MASKGATE_"), "{errors}");
     assert_eq!(output.status.code(), Some(78));
@@ -182,4 +258,21 @@ fn a_configuration_with_mistakes_or_an_output_that_cannot_be_written_starts_noth
     let output = test(&["--output", "/nowhere/card"], &["echo", "started"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
     assert!(String::from_utf8(output.stderr).unwrap().contains("cannot write /nowhere/card"));
+}
+
+#[test]
+fn a_rate_that_an_override_only_tries_is_named_as_not_enforced() {
+    for mode in ["shadow", "off"] {
+        let limits = Limits::write(mode);
+        let mut yaml = fs::read_to_string(&limits.0).unwrap();
+        let rule = format!("{{ match: {{ endpoint: CreateService }}, mode: {mode} }}");
+        yaml = yaml.replace("1s } }", &format!("1s }}, overrides: [{rule}] }}"));
+        fs::write(&limits.0, yaml).unwrap();
+        let (report, _) = report("meek", &limits.standing());
+        assert_eq!(
+            (&report["refused"], &report["busiest"]["admitted"]),
+            (&0.into(), &15.into())
+        );
+        assert_eq!(report["busiest"]["enforced"], false, "{report:#}");
+    }
 }

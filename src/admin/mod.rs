@@ -6,6 +6,7 @@ mod windows_view;
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,26 +16,28 @@ use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
-use http::header;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::rt::TokioTimer;
+use tokio::task::JoinSet;
 use tokio::time;
 
 use crate::control;
 use crate::control::Control;
 use crate::observe::metrics::Readings;
+use crate::page::JSON;
+use crate::page::TEXT;
+use crate::page::not_allowed;
+use crate::page::page;
 use crate::sid::Sid;
 use crate::sid::SidKind;
 use crate::state::State;
 
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const PROMETHEUS: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// How long a request's head may take.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -98,17 +101,27 @@ impl Admin {
         Ok(Self { listener: tokio::net::TcpListener::from_std(listener)?, pages })
     }
 
-    /// Serves for ever.
-    pub async fn serve(self) {
+    /// Serves until `stop`, then closes its connections. When it has ended nothing of the pages
+    /// is held any more.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let mut connections = JoinSet::new();
+        let mut stop = pin!(stop);
         loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(serve(stream, self.pages.clone()))),
-                Err(error) => {
-                    tracing::warn!(%error, "an admin connection could not be accepted");
-                    time::sleep(BACK_OFF).await;
+            tokio::select! {
+                () = &mut stop => break,
+                Some(_) = connections.join_next() => {}
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(serve(stream, self.pages.clone()));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "an admin connection could not be accepted");
+                        time::sleep(BACK_OFF).await;
+                    }
                 }
             }
         }
+        connections.shutdown().await;
     }
 }
 
@@ -138,9 +151,7 @@ async fn serve(stream: tokio::net::TcpStream, pages: Pages) {
 
 fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
+        return not_allowed("GET, HEAD");
     }
     let path = request.uri().path();
     match (path, pages.gateway()) {
@@ -189,15 +200,4 @@ fn readings(state: &State) -> Readings {
         dropped_lines: state.log.dropped(),
         fill: state.last_sweep.fill(),
     }
-}
-
-fn page(
-    status: StatusCode,
-    content_type: HeaderValue,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    response
 }

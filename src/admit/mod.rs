@@ -56,6 +56,8 @@ pub struct Admission {
 pub struct Permit {
     /// The limit that it was judged by.
     pub limit: RateLimit,
+    /// Whether that limit refuses.
+    pub mode: Mode,
     /// What the `RateLimit` fields say of it; none where there are none to be sent.
     pub standing: Option<Standing>,
     /// Why a rule on trial would have refused it.
@@ -168,7 +170,7 @@ impl Admission {
             (Err(denial), Mode::Enforce) => return Err(denial),
             (Err(denial), Mode::Shadow | Mode::Off) => (None, Some(denial)),
         };
-        Ok(Permit { limit: rule.limit, standing, would_deny, _guard: guard })
+        Ok(Permit { limit: rule.limit, mode: rule.mode, standing, would_deny, _guard: guard })
     }
 
     /// What a request is told when there is no room for it among those under way: it is not

@@ -27,6 +27,8 @@ pub(super) enum Problem {
     MethodNotAllowed(&'static str),
     /// The body is longer than the backend reads.
     TooLarge,
+    /// The body does not come.
+    TooSlow,
     /// The share of requests that fail on purpose.
     Injected,
     /// A fault of the backend's own.
@@ -186,6 +188,7 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Injected | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Proxy(Code::DuplicateParticipant) => StatusCode::CONFLICT,
             Self::Proxy(_) => StatusCode::BAD_REQUEST,
@@ -201,6 +204,7 @@ impl Problem {
             Self::PageSizeTooLarge => 20_007,
             Self::NotFound => 20_404,
             Self::TooLarge => 20_413,
+            Self::TooSlow => 20_408,
             Self::Injected | Self::Internal => 20_500,
             Self::Invalid { .. } => 80_701,
             Self::Proxy(code) => code.number(),
@@ -225,6 +229,7 @@ impl Problem {
             Self::PageSizeTooLarge => "Page size too large (max 1000)",
             Self::MethodNotAllowed(_) => "Method not allowed",
             Self::TooLarge => "Request Entity Too Large: the backend reads 1 MiB",
+            Self::TooSlow => "Request Timeout: the body did not come within 10 s",
             Self::Injected => "Internal Server Error: one of the share that was asked for",
             Self::Internal => "Internal Server Error",
             Self::Proxy(code) => code.message(),

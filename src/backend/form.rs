@@ -49,7 +49,8 @@ impl Form {
 
     /// A number of seconds: 0 to 2,147,483,647.
     pub(super) fn seconds(&self, name: &'static str) -> Result<Option<u32>, Problem> {
-        let wrong = Problem::invalid(name, "It must be a whole number of seconds, 0 or more");
+        let wrong =
+            Problem::invalid(name, "It must be a whole number of seconds from 0 to 2147483647");
         self.text(name).map(|text| number(text).ok_or(wrong)).transpose()
     }
 

@@ -76,6 +76,9 @@ use state::Worlds;
 /// The longest body that is read, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
 
+/// How long the body of a request may take.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
 /// The cap on resources where none is given.
 pub const DEFAULT_MAX_RESOURCES: usize = 1_000_000;
 
@@ -163,7 +166,7 @@ impl Backend {
 
     /// Answers one request: always, and always with JSON, or with nothing after a deletion.
     ///
-    /// Needs tokio's timer where there is a latency.
+    /// Needs tokio's timer.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes>,
@@ -230,6 +233,7 @@ impl Backend {
         body: Option<&Result<Bytes, Problem>>,
     ) -> Result<Reply, Problem> {
         let account = credentials::account(&head.headers, &self.accounts)?;
+        route.check()?;
         let form = match body {
             Some(body) => Form::parse(
                 std::str::from_utf8(body.as_ref().map_err(|problem| *problem)?)
@@ -295,9 +299,10 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    // A body that breaks off has nobody left to be answered; a long one is the usual reason.
-    let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| Problem::TooLarge)?;
-    Ok(body.to_bytes())
+    let body = Limited::new(body, MAX_BODY).collect();
+    let body = tokio::time::timeout(BODY_TIME, body).await.map_err(|_| Problem::TooSlow)?;
+    // One that breaks off has nobody left to be answered; a long one is the usual reason.
+    Ok(body.map_err(|_| Problem::TooLarge)?.to_bytes())
 }
 
 fn written(status: StatusCode, body: Vec<u8>) -> Response<Full<Bytes>> {
@@ -324,6 +329,7 @@ fn refused(problem: Problem, path: &str) -> Response<Full<Bytes>> {
         | Problem::PageSizeTooLarge
         | Problem::NotFound
         | Problem::TooLarge
+        | Problem::TooSlow
         | Problem::Injected
         | Problem::Internal
         | Problem::Proxy(_) => {}

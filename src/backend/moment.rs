@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimePrinter;
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde::Serializer;
@@ -31,7 +33,8 @@ impl Moment {
     }
 
     /// Reads `2030-01-02T03:04:05Z`, with any offset or fraction; without an offset it is UTC;
-    /// a bare date such as `2016-07-31` is its first second. None before 1970.
+    /// a bare date such as `2016-07-31` is its first second. None before 1970; what is beyond
+    /// 9999-12-30T22:00:00Z is that.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let stamp = text.parse::<Timestamp>().ok().or_else(|| {
             let civil = text
@@ -39,9 +42,16 @@ impl Moment {
                 .ok()
                 .or_else(|| Some(text.parse::<Date>().ok()?.at(0, 0, 0, 0)))?;
             TimeZone::UTC.to_timestamp(civil).ok()
-        })?;
+        });
+        // The calendar has two more days than the library has moments, for all its offsets.
+        let stamp = stamp.or_else(|| is_at_the_end(text).then_some(Timestamp::MAX))?;
         u64::try_from(stamp.as_microsecond()).ok().map(Self)
     }
+}
+
+/// Whether it is a date of the last two days of the year 9999.
+fn is_at_the_end(text: &str) -> bool {
+    Pieces::parse(text).is_ok_and(|pieces| pieces.date() >= Date::MAX.saturating_sub(1.day()))
 }
 
 impl Serialize for Moment {

@@ -60,10 +60,16 @@ pub(super) fn number_of(account: Sid, sid: Sid) -> String {
     format!("+1{}{}{line:04}", area.saturating_add(200), exchange.saturating_add(200))
 }
 
-/// The short code that a SID stands for: five digits.
-pub(super) fn short_code_of(account: Sid, sid: Sid) -> String {
-    let hash = Keys::of(account).0.hash(&sid.bytes());
-    format!("{}", part(hash, 80_000).saturating_add(20_000))
+/// The short codes that a SID may stand for: the first of them that no other has. The first 16
+/// have five digits; there are 80,000 of these.
+pub(super) fn short_codes_of(account: Sid, sid: Sid) -> impl Iterator<Item = String> {
+    let keys = Keys::of(account);
+    (0_u8..=u8::MAX).map(move |attempt| {
+        let mut seed = Vec::from(sid.bytes());
+        seed.extend((attempt > 0).then_some(attempt));
+        let limit = if attempt < 16 { 80_000 } else { 4_000_000_000 };
+        part(keys.0.hash(&seed), limit).saturating_add(20_000).to_string()
+    })
 }
 
 /// How the number's owner would write it at home.

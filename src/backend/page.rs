@@ -40,7 +40,7 @@ impl Window {
             None => DEFAULT_SIZE,
             Some(text) => match whole(text).ok_or(PAGE_SIZE)? {
                 0 => return Err(PAGE_SIZE),
-                1..=MAX_ASKED => whole(text).ok_or(PAGE_SIZE)?.min(MAX_SIZE),
+                asked @ 1..=MAX_ASKED => asked.min(MAX_SIZE),
                 _ => return Err(Problem::PageSizeTooLarge),
             },
         };

@@ -6,19 +6,16 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::collections::VecDeque;
-use std::hash::Hasher;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::Serialize;
-use siphasher::sip128::Hasher128;
-use siphasher::sip128::SipHasher13;
 
 use crate::agent::Agent;
+use crate::fingerprint::Fingerprint;
 use crate::policy::endpoint::Endpoint;
 
 /// How many failed requests are remembered until they come again; then the oldest is forgotten.
@@ -58,7 +55,9 @@ impl Log {
         body: Option<&Bytes>,
     ) {
         let agent = Agent::of(&head.headers).label();
-        let request = digest(head, body);
+        let mut request = Fingerprint::of(head);
+        request.add(body.map(AsRef::as_ref).unwrap_or_default());
+        let request = request.value();
         let mut tally = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let again = tally.failed.take(request);
         if status.is_server_error() {
@@ -84,7 +83,7 @@ impl Log {
     }
 }
 
-/// Requests whose last answer was a 5xx, by their digests.
+/// Requests whose last answer was a 5xx, by their fingerprints.
 #[derive(Default)]
 struct Failed {
     /// The number of each in the order of its arrival.
@@ -111,23 +110,6 @@ impl Failed {
             self.numbers.remove(&oldest);
         }
     }
-}
-
-/// A request by everything that is the same when it is sent again.
-fn digest(head: &Parts, body: Option<&Bytes>) -> u128 {
-    let credentials = head.headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
-    let target = head.uri.path_and_query().map(|target| target.as_str().as_bytes());
-    let mut hasher = SipHasher13::new();
-    for part in [
-        credentials.unwrap_or_default(),
-        head.method.as_str().as_bytes(),
-        target.unwrap_or_default(),
-        body.map(AsRef::as_ref).unwrap_or_default(),
-    ] {
-        hasher.write_usize(part.len());
-        hasher.write(part);
-    }
-    hasher.finish128().as_u128()
 }
 
 fn add_one(count: &mut u64) {

@@ -27,6 +27,8 @@ pub(super) struct Route<'a> {
     sids: Vec<Sid>,
     /// What stands where a unique name may stand, SID or not.
     name: Option<Cow<'a, str>>,
+    /// Whose SID should be where none is; the first of them.
+    malformed: Option<SidKind>,
 }
 
 impl<'a> Route<'a> {
@@ -35,23 +37,27 @@ impl<'a> Route<'a> {
         let mut segments = segments(path).ok_or(Problem::NotFound)?;
         let method = Method::parse(method);
         if let Some(operation) = operation(method, &segments) {
-            return Self::read(operation, segments);
+            return Ok(Self::read(operation, segments));
         }
         strip_suffix(&mut segments);
         match operation(method, &segments) {
-            Some(operation) => Self::read(operation, segments),
+            Some(operation) => Ok(Self::read(operation, segments)),
             None => Err(not_there(&segments)),
         }
     }
 
-    fn read(operation: &Operation, segments: Vec<Cow<'a, str>>) -> Result<Self, Problem> {
-        let mut route = Self { endpoint: operation.endpoint, sids: Vec::new(), name: None };
+    fn read(operation: &Operation, segments: Vec<Cow<'a, str>>) -> Self {
+        let (endpoint, sids) = (operation.endpoint, Vec::new());
+        let mut route = Self { endpoint, sids, name: None, malformed: None };
         for (place, segment) in operation.template.iter().zip(segments) {
             match *place {
                 Segment::Literal(_) => {}
                 Segment::Id(kind) => {
                     let text = segment.strip_suffix(SUFFIX).unwrap_or(&segment);
-                    route.sids.push(Sid::parse_as(kind, text).ok_or_else(|| invalid(kind))?);
+                    match Sid::parse_as(kind, text) {
+                        Some(sid) => route.sids.push(sid),
+                        None => route.malformed = route.malformed.or(Some(kind)),
+                    }
                 }
                 Segment::IdOrName(kind) => {
                     let text = segment.strip_suffix(SUFFIX).unwrap_or(&segment);
@@ -60,7 +66,12 @@ impl<'a> Route<'a> {
                 }
             }
         }
-        Ok(route)
+        route
+    }
+
+    /// Fails where the path has something else in the place of a SID.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        self.malformed.map_or(Ok(()), |kind| Err(invalid(kind)))
     }
 
     /// The path's SID of a kind.
@@ -192,11 +203,13 @@ mod tests {
 
     #[test]
     fn a_segment_that_is_no_sid_is_named_by_its_kind() {
-        let wrong = |template| endpoint("POST", &path(template));
+        let wrong = |template| Route::find("POST", &path(template)).unwrap().check();
         assert_eq!(wrong("/v1/Services/x"), Err(Code::ServiceSid.into()));
         assert_eq!(wrong("/v1/Services/{KS}/Sessions/x"), Err(Code::SessionSid.into()));
         let number = "/v1/Services/{KS}/PhoneNumbers/PNx";
         assert_eq!(wrong(number), Err(Code::PhoneNumberSid.into()));
+        assert_eq!(wrong("/v1/Services/x/PhoneNumbers/y"), Err(Code::ServiceSid.into()));
+        assert_eq!(wrong("/v1/Services/{KS}"), Ok(()));
     }
 
     #[test]

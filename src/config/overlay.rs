@@ -18,8 +18,10 @@ use crate::sid::Sid;
 
 /// What the names of all variables begin with.
 const PREFIX: &str = "MASKGATE_";
-/// Variables that are no configuration: the file's name, and what a tested command is told.
-const RESERVED: [&str; 3] = ["MASKGATE_CONFIG", "MASKGATE_URL", "MASKGATE_ADMIN_URL"];
+/// Variables that are no configuration: the file's name, what a tested command is told, and what
+/// replays a random test.
+const RESERVED: [&str; 4] =
+    ["MASKGATE_CONFIG", "MASKGATE_URL", "MASKGATE_ADMIN_URL", "MASKGATE_SEED"];
 
 /// Who says it, if not the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +207,7 @@ mod tests {
             "MASKGATE_CONFIG",
             "MASKGATE_URL",
             "MASKGATE_ADMIN_URL",
+            "MASKGATE_SEED",
             "MASKGATE_SERVICE_HOST",
             "MASKGATE_SERVICE_PORT",
             "MASKGATE_SERVICE_PORT_HTTP",

@@ -4,29 +4,29 @@
 //! credentials. A journal is bounded, and a gateway without one does not read a byte more.
 
 use std::cell::RefCell;
-use std::hash::Hasher;
 use std::mem;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
 use http_body_util::BodyExt;
-use siphasher::sip128::Hasher128;
-use siphasher::sip128::SipHasher13;
 use tokio::time;
 
 use crate::agent::Agent;
 use crate::classify::RequestClass;
+use crate::fingerprint::Fingerprint;
 use crate::policy::rate::RateLimit;
 use crate::reject::Decision;
 use crate::reject::Refusal;
@@ -42,6 +42,11 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// What is kept of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Sighting {
+    /// Greater is later, also where a clock stands; that of no other request.
+    pub order: u64,
+    /// The client's end of a connection on which one request follows the answer of the other;
+    /// none where several are under way at once on one (HTTP/2).
+    pub connection: Option<SocketAddr>,
     /// When its head had been read.
     pub begun: Tick,
     /// When its answer had been handed over.
@@ -59,13 +64,18 @@ pub struct Sighting {
     pub refusal: Option<Refusal>,
     /// The rate that it was judged by, where one was asked.
     pub limit: Option<RateLimit>,
+    /// Whether that rate refuses; not so where it is on trial or off.
+    pub enforced: bool,
     /// The `Retry-After` of its answer, in seconds.
     pub retry_after: Option<u64>,
 }
 
 /// The requests of all workers, in the order in which they ended.
 #[derive(Debug, Default)]
-pub struct Journal(Mutex<Entries>);
+pub struct Journal {
+    entries: Mutex<Entries>,
+    begun: AtomicU64,
+}
 
 /// What a journal holds.
 #[derive(Debug, Default)]
@@ -79,11 +89,17 @@ pub struct Entries {
 impl Journal {
     /// Takes everything out.
     pub fn take(&self) -> Entries {
-        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.entries.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The place of a request that begins now in the order of all.
+    pub(super) fn next(&self) -> u64 {
+        // A number of its own is all that it guards; of one connection they are in order.
+        self.begun.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, sighting: Sighting) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.kept.len() < MAX_SIGHTINGS {
             entries.kept.push(sighting);
         } else {
@@ -92,33 +108,22 @@ impl Journal {
     }
 }
 
-/// The hash of a request, which grows with its body. Without a key: it never leaves the process.
+/// The fingerprint of a request whose body is still being read, shared with its reader.
 #[derive(Clone, Debug)]
-pub(super) struct Fingerprint(Rc<RefCell<SipHasher13>>);
+pub(super) struct Growing(Rc<RefCell<Fingerprint>>);
 
-impl Fingerprint {
+impl Growing {
     /// Of what is known before the body.
     pub(super) fn of(head: &Parts) -> Self {
-        let credentials = head.headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        let target = head.uri.path_and_query().map(|target| target.as_str().as_bytes());
-        let mut hasher = SipHasher13::new();
-        for part in [
-            credentials.unwrap_or_default(),
-            head.method.as_str().as_bytes(),
-            target.unwrap_or_default(),
-        ] {
-            hasher.write_usize(part.len());
-            hasher.write(part);
-        }
-        Self(Rc::new(RefCell::new(hasher)))
+        Self(Rc::new(RefCell::new(Fingerprint::of(head))))
     }
 
     pub(super) fn value(&self) -> u128 {
-        self.0.borrow().finish128().as_u128()
+        self.0.borrow().value()
     }
 
     fn add(&self, data: &Bytes) {
-        self.0.borrow_mut().write(data);
+        self.0.borrow_mut().add(data);
     }
 }
 
@@ -126,11 +131,11 @@ impl Fingerprint {
 #[derive(Debug)]
 pub struct Tap<B> {
     body: B,
-    fingerprint: Option<Fingerprint>,
+    fingerprint: Option<Growing>,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Tap<B> {
-    pub(super) const fn new(body: B, fingerprint: Option<Fingerprint>) -> Self {
+    pub(super) const fn new(body: B, fingerprint: Option<Growing>) -> Self {
         Self { body, fingerprint }
     }
 
@@ -181,7 +186,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tap<B> {
 
 #[cfg(test)]
 mod tests {
-    use super::Fingerprint;
+    use super::Growing;
     use super::Journal;
     use super::MAX_SIGHTINGS;
     use super::Sighting;
@@ -224,7 +229,7 @@ mod tests {
 
     fn value(head: &Parts, mut pieces: Vec<&'static [u8]>) -> u128 {
         pieces.reverse();
-        let fingerprint = Fingerprint::of(head);
+        let fingerprint = Growing::of(head);
         let mut tap = Tap::new(Pieces(pieces), Some(fingerprint.clone()));
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(tap.finish());
@@ -260,6 +265,8 @@ mod tests {
     fn what_a_full_journal_cannot_take_is_counted() {
         let journal = Journal::default();
         let sighting = Sighting {
+            order: 0,
+            connection: None,
             begun: Tick::default(),
             ended: Tick::default(),
             class: None,
@@ -268,6 +275,7 @@ mod tests {
             decision: Decision::Unroutable,
             refusal: Some(Refusal::Path),
             limit: None,
+            enforced: true,
             retry_after: None,
         };
         for _ in 0..MAX_SIGHTINGS + 2 {

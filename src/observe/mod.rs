@@ -10,6 +10,7 @@ pub mod request_log;
 mod timestamp;
 
 use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
+use http::Version;
+use http::header::EXPECT;
 use http::request::Parts;
 use http_body::Body;
 
@@ -29,6 +32,7 @@ use crate::forward::AnswerError;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::log::AccessLog;
 use crate::policy::log::LogPolicy;
+use crate::policy::rate::Mode;
 use crate::policy::rate::RateLimit;
 use crate::policy::rate::SetBy;
 use crate::reject::Decision;
@@ -37,7 +41,7 @@ use crate::reject::Rejection;
 use crate::reject::UpstreamFault;
 use crate::time::Clock;
 use crate::time::Tick;
-use journal::Fingerprint;
+use journal::Growing;
 use journal::Journal;
 use journal::Sighting;
 use journal::Tap;
@@ -77,9 +81,12 @@ pub struct Record {
 /// What the journal is told, beside what every record knows.
 #[derive(Debug)]
 struct Seen {
-    fingerprint: Fingerprint,
+    order: u64,
+    connection: Option<SocketAddr>,
+    fingerprint: Growing,
     agent: Agent,
     limit: Option<RateLimit>,
+    enforced: bool,
     retry_after: Option<u64>,
 }
 
@@ -146,12 +153,28 @@ impl Record {
 
     /// Where a journal is kept, the request is to be known again by its head and by what is read
     /// of its body.
-    pub fn watch<B: Body<Data = Bytes> + Unpin>(&mut self, head: &Parts, body: B) -> Tap<B> {
-        self.seen = self.observer.journal.as_ref().map(|_| {
-            let (fingerprint, agent) = (Fingerprint::of(head), Agent::of(&head.headers));
-            Box::new(Seen { fingerprint, agent, limit: None, retry_after: None })
+    pub fn watch<B: Body<Data = Bytes> + Unpin>(
+        &mut self,
+        connection: SocketAddr,
+        head: &Parts,
+        body: B,
+    ) -> Tap<B> {
+        let connection = (head.version < Version::HTTP_2).then_some(connection);
+        self.seen = self.observer.journal.as_ref().map(|journal| {
+            Box::new(Seen {
+                order: journal.next(),
+                connection,
+                fingerprint: Growing::of(head),
+                agent: Agent::of(&head.headers),
+                limit: None,
+                enforced: true,
+                retry_after: None,
+            })
         });
-        Tap::new(body, self.seen.as_ref().map(|seen| seen.fingerprint.clone()))
+        // Who waits to be asked for a body is not asked for the journal's sake, so that each
+        // time it is known without.
+        let seen = self.seen.as_ref().filter(|_| !head.headers.contains_key(EXPECT));
+        Tap::new(body, seen.map(|seen| seen.fingerprint.clone()))
     }
 
     /// The request is one of the API's.
@@ -168,6 +191,7 @@ impl Record {
     pub fn admitted(&mut self, permit: &Permit) {
         if let Some(seen) = &mut self.seen {
             seen.limit = Some(permit.limit);
+            seen.enforced = permit.mode == Mode::Enforce;
         }
         let Some(denial) = &permit.would_deny else { return };
         self.outcome.on_trial = Some(Refusal::from(denial));
@@ -283,6 +307,8 @@ impl Drop for Record {
         }
         if let (Some(journal), Some(seen)) = (&self.observer.journal, &self.seen) {
             journal.add(Sighting {
+                order: seen.order,
+                connection: seen.connection,
                 begun: self.begun,
                 ended,
                 class: self.class,
@@ -291,6 +317,7 @@ impl Drop for Record {
                 decision: self.outcome.decision,
                 refusal: self.outcome.refusal,
                 limit: seen.limit,
+                enforced: seen.enforced,
                 retry_after: seen.retry_after,
             });
         }

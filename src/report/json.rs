@@ -58,6 +58,7 @@ fn busiest(most: Busiest) -> Value {
         "sent": most.sent,
         "admitted": most.admitted,
         "allowed": most.allowed,
+        "enforced": most.enforced,
     })
 }
 

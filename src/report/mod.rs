@@ -1,39 +1,32 @@
 //! How does a client take its refusals? The report card of `maskgate test`.
 //!
 //! A refused call that comes again is the same request by the same credentials: method, path,
-//! query and body. It comes back to the oldest refusal of it that had been answered when it
-//! began, so equal requests that are under way at once are not taken for retries of each other.
+//! query and body. `retries` says which request comes back to which refusal.
 //!
 //! **Invariant:** a pure function of what the journal holds, in whatever order that is.
 
 mod advice;
+mod busiest;
 mod json;
 mod junit;
 mod render;
+mod retries;
 mod text;
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
-use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
+pub use busiest::Busiest;
 pub use render::Ended;
 pub use render::Format;
 pub use render::Verdict;
 pub use render::render;
 
-use crate::admit::key::Scope;
-use crate::admit::key::WindowKey;
 use crate::agent::Agent;
 use crate::observe::journal::Entries;
 use crate::observe::journal::Sighting;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::rate::RateLimit;
-use crate::reject::Decision;
 use crate::reject::Refusal;
-use crate::sid::Sid;
-use crate::time::Tick;
 
 /// A retry that comes so much before its time is not called early: timers are not exact.
 const SLACK: Duration = Duration::from_millis(10);
@@ -83,23 +76,6 @@ pub struct Spacing {
     pub most: Duration,
 }
 
-/// The window that was used most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busiest {
-    /// The operation.
-    pub endpoint: Endpoint,
-    /// The service's or the account's, where its SID is known.
-    pub of: Option<Sid>,
-    /// The length of its window.
-    pub window: Duration,
-    /// The most requests that were sent in any such span.
-    pub sent: u64,
-    /// The most that were admitted in any.
-    pub admitted: u64,
-    /// How many may be.
-    pub allowed: NonZeroU32,
-}
-
 /// What may make a run fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -138,26 +114,17 @@ impl Report {
     /// The report on what a journal holds.
     pub fn of(entries: Entries) -> Self {
         let Entries { mut kept, missed } = entries;
-        kept.sort_by_key(|sighting| sighting.begun);
+        // Where a clock stands, moments say nothing.
+        kept.sort_by_key(|sighting| (sighting.begun, sighting.order));
         let mut tally = Tally::default();
-        for sighting in &kept {
-            tally.add(sighting);
+        for (sighting, retry) in kept.iter().zip(retries::of(&kept)) {
+            tally.add(sighting, retry.and_then(|place| kept.get(place)));
         }
         let mut report = tally.close();
-        report.busiest = busiest(&kept);
+        report.busiest = busiest::of(&kept);
         report.missed = missed;
         report
     }
-}
-
-/// A refusal that waits for its retry.
-#[derive(Clone, Copy)]
-struct Pending {
-    refused: Tick,
-    ended: Tick,
-    wait: Duration,
-    endpoint: Option<Endpoint>,
-    agent: Agent,
 }
 
 /// What is counted on the way through the requests.
@@ -166,57 +133,45 @@ struct Tally {
     report: Report,
     endpoints: BTreeMap<Endpoint, Counts>,
     agents: BTreeMap<Agent, Counts>,
-    pending: HashMap<u128, VecDeque<Pending>>,
     waits: Vec<Duration>,
 }
 
 impl Tally {
-    /// Requests are added in the order in which they began.
-    fn add(&mut self, sighting: &Sighting) {
-        let (endpoint, agent) = (sighting.class.map(|class| class.endpoint), sighting.agent);
-        let answers = self.answered(sighting);
-        let early = answers.is_some_and(|refusal| {
-            let waited = sighting.begun.since(refusal.refused);
-            self.waits.push(waited);
-            waited.saturating_add(SLACK) < refusal.wait
-        });
-        let wait = sighting.retry_after.map(Duration::from_secs);
-        if let Some(wait) = wait {
-            let (refused, ended) = (sighting.begun, sighting.ended);
-            let refusal = Pending { refused, ended, wait, endpoint, agent };
-            self.pending.entry(sighting.request).or_default().push_back(refusal);
-        }
+    /// Counts a request, and what became of it if it was refused.
+    fn add(&mut self, sighting: &Sighting, retry: Option<&Sighting>) {
         if sighting.refusal == Some(Refusal::Rate) {
             add_one(&mut self.report.refused_for_rate);
         }
-        self.count(endpoint, agent, |counts| {
+        let Some(wait) = sighting.retry_after.map(Duration::from_secs) else {
+            self.count(sighting, |counts| add_one(&mut counts.requests));
+            return;
+        };
+        self.count(sighting, |counts| {
             add_one(&mut counts.requests);
-            counts.refused = counts.refused.saturating_add(u64::from(wait.is_some()));
-            counts.came_back = counts.came_back.saturating_add(u64::from(answers.is_some()));
+            add_one(&mut counts.refused);
+        });
+        let Some(retry) = retry else {
+            self.count(sighting, |counts| add_one(&mut counts.gave_up));
+            return;
+        };
+        let waited = retry.begun.since(sighting.begun);
+        let early = waited.saturating_add(SLACK) < wait;
+        self.waits.push(waited);
+        self.count(retry, |counts| {
+            add_one(&mut counts.came_back);
             counts.early = counts.early.saturating_add(u64::from(early));
         });
     }
 
-    /// The refusal that the request comes back to.
-    fn answered(&mut self, sighting: &Sighting) -> Option<Pending> {
-        let refusals = self.pending.get_mut(&sighting.request)?;
-        let place = refusals.iter().position(|refusal| refusal.ended <= sighting.begun)?;
-        refusals.remove(place)
-    }
-
-    fn count(&mut self, endpoint: Option<Endpoint>, agent: Agent, count: impl Fn(&mut Counts)) {
+    fn count(&mut self, sighting: &Sighting, count: impl Fn(&mut Counts)) {
         count(&mut self.report.total);
-        count(self.agents.entry(agent).or_default());
-        if let Some(endpoint) = endpoint {
-            count(self.endpoints.entry(endpoint).or_default());
+        count(self.agents.entry(sighting.agent).or_default());
+        if let Some(class) = sighting.class {
+            count(self.endpoints.entry(class.endpoint).or_default());
         }
     }
 
     fn close(mut self) -> Report {
-        let left: Vec<_> = self.pending.values().flatten().copied().collect();
-        for refusal in left {
-            self.count(refusal.endpoint, refusal.agent, |counts| add_one(&mut counts.gave_up));
-        }
         self.waits.sort_unstable();
         let middle = self.waits.len().saturating_sub(1) / 2;
         let mut report = self.report;
@@ -228,68 +183,6 @@ impl Tally {
         report.agents = self.agents.into_iter().collect();
         report
     }
-}
-
-/// The requests of one window, in order.
-struct Series {
-    key: WindowKey,
-    limit: RateLimit,
-    sent: Vec<Tick>,
-    admitted: Vec<Tick>,
-}
-
-fn busiest(sightings: &[Sighting]) -> Option<Busiest> {
-    // Kept in the order in which they began, so that of equal ones always the same is named.
-    let mut series: Vec<Series> = Vec::new();
-    let mut places: HashMap<WindowKey, usize> = HashMap::new();
-    for sighting in sightings {
-        let (Some(class), Some(limit)) = (sighting.class, sighting.limit) else { continue };
-        let key = WindowKey::of(&class);
-        let place = *places.entry(key).or_insert(series.len());
-        if place == series.len() {
-            series.push(Series { key, limit, sent: Vec::new(), admitted: Vec::new() });
-        }
-        let Some(series) = series.get_mut(place) else { continue };
-        series.limit = limit; // the last one, after a reload
-        series.sent.push(sighting.begun);
-        if sighting.decision != Decision::Limited {
-            series.admitted.push(sighting.begun);
-        }
-    }
-    let all = series.iter().map(Series::measure);
-    all.reduce(|most, next| if next.sent > most.sent { next } else { most })
-}
-
-impl Series {
-    fn measure(&self) -> Busiest {
-        let of = match self.key.scope {
-            Scope::Service(service) => service.sid(),
-            Scope::Account(account) => account.sid(),
-        };
-        let window = self.limit.window();
-        Busiest {
-            endpoint: self.key.endpoint,
-            of,
-            window,
-            sent: most_in(&self.sent, window),
-            admitted: most_in(&self.admitted, window),
-            allowed: self.limit.admissions(),
-        }
-    }
-}
-
-/// The most of these moments, which are in order, that lie in any half-open `window`.
-fn most_in(moments: &[Tick], window: Duration) -> u64 {
-    let mut inside = VecDeque::new();
-    let mut most = 0;
-    for moment in moments {
-        while inside.front().is_some_and(|first| moment.since(*first) >= window) {
-            inside.pop_front();
-        }
-        inside.push_back(*moment);
-        most = most.max(inside.len());
-    }
-    u64::try_from(most).unwrap_or(u64::MAX)
 }
 
 fn add_one(count: &mut u64) {

@@ -1,5 +1,6 @@
 //! Small journals, and the cards that come of them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Busiest;
@@ -25,10 +26,13 @@ use crate::sid::Sid;
 use crate::sid::SidKind;
 use crate::time::Tick;
 
-/// A request that was forwarded, `millis` after the start; its answer took 2 ms.
+/// A request that was forwarded, `millis` after the start; its answer took 2 ms. All come over
+/// one connection.
 fn sent(request: u128, millis: u64) -> Sighting {
     let begun = Tick::default().plus(Duration::from_millis(millis));
     Sighting {
+        order: millis,
+        connection: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
         begun,
         ended: begun.plus(Duration::from_millis(2)),
         class: Some(RequestClass {
@@ -41,6 +45,7 @@ fn sent(request: u128, millis: u64) -> Sighting {
         decision: Decision::Forwarded,
         refusal: None,
         limit: Some(RateLimit::API),
+        enforced: true,
         retry_after: None,
     }
 }
@@ -53,6 +58,11 @@ fn refused(request: u128, millis: u64, retry_after: u64) -> Sighting {
         retry_after: Some(retry_after),
         ..sent(request, millis)
     }
+}
+
+/// The same over a connection of its own.
+fn over(port: u16, sighting: Sighting) -> Sighting {
+    Sighting { connection: Some(SocketAddr::from(([127, 0, 0, 1], port))), ..sighting }
 }
 
 fn report(kept: Vec<Sighting>) -> Report {
@@ -94,10 +104,62 @@ fn what_is_never_sent_again_was_given_up() {
 
 #[test]
 fn equal_requests_at_once_are_no_retries_of_each_other() {
-    // Both were under way before either was answered; one of them comes back.
-    let report = report(vec![refused(1, 0, 1), refused(1, 1, 1), sent(1, 1500)]);
-    let counts = Counts { requests: 3, refused: 2, came_back: 1, early: 0, gave_up: 1 };
-    assert_eq!(report.total, counts);
+    // Refused in an instant, each over a connection of its own; one of them comes back.
+    let at_once = (1..=4).map(|port| over(port, refused(1, u64::from(port), 1)));
+    let kept = at_once.chain([over(5, sent(1, 1500))]).collect();
+    let counts = Counts { requests: 5, refused: 4, came_back: 1, early: 0, gave_up: 3 };
+    assert_eq!(report(kept).total, counts);
+}
+
+#[test]
+fn threads_that_wait_as_told_are_not_early_whatever_connections_they_share() {
+    for ports in [[1, 2, 3, 4, 5, 6, 7, 8], [1, 1, 1, 2, 2, 1, 2, 1], [1; 8]] {
+        // One after another, the slowest long behind the first.
+        let refused = (0..4).map(|thread| refused(1, 70 * thread, 1));
+        let sent = (0..4).map(|thread| sent(1, 1000 + 70 * thread));
+        let all = refused.chain(sent).zip(ports).map(|(each, port)| over(port, each));
+        let counts = Counts { requests: 8, refused: 4, came_back: 4, early: 0, gave_up: 0 };
+        assert_eq!(report(all.collect()).total, counts, "{ports:?}");
+    }
+}
+
+#[test]
+fn a_retry_that_is_early_is_so_over_a_new_connection_too() {
+    // What it asks later, and over and over, excuses nothing.
+    let hasty = [refused(1, 0, 1), refused(1, 100, 1), sent(1, 1100)];
+    let kept = hasty.into_iter().chain([sent(1, 10_000), sent(1, 20_000)]);
+    let kept = kept.zip(1..).map(|(each, port)| over(port, each)).collect();
+    let counts = Counts { requests: 5, refused: 2, came_back: 2, early: 1, gave_up: 0 };
+    assert_eq!(report(kept).total, counts);
+}
+
+#[test]
+fn where_the_clock_stands_a_connection_tells_retries_from_calls_at_once() {
+    let standing = |order: u64, port: u16| {
+        let refused = refused(1, 0, 1);
+        over(port, Sighting { order, ended: refused.begun, ..refused })
+    };
+    let separate = report(
+        (0..4).map(|order| standing(order, 1 + u16::try_from(order).unwrap())).collect(),
+    );
+    assert_eq!((separate.total.early, separate.total.gave_up), (0, 4));
+    let one = report((0..4).rev().map(|order| standing(order, 1)).collect());
+    assert_eq!((one.total.early, one.total.gave_up), (3, 1));
+}
+
+#[test]
+fn a_connection_that_carries_several_at_once_tells_nothing() {
+    let over_http2 = |sighting| Sighting { connection: None, ..sighting };
+    let kept = [refused(1, 0, 1), refused(1, 5, 1), refused(1, 300, 1)].map(over_http2);
+    let counts = Counts { requests: 3, refused: 3, came_back: 1, early: 1, gave_up: 2 };
+    assert_eq!(report(kept.to_vec()).total, counts);
+}
+
+#[test]
+fn nothing_comes_back_to_a_refusal_that_is_still_to_be_answered() {
+    let slow = Sighting { ended: Tick::from_micros(9_000_000), ..refused(1, 0, 1) };
+    let report = report(vec![slow, over(2, sent(1, 1000))]);
+    assert_eq!((report.total.came_back, report.total.gave_up), (0, 1));
 }
 
 #[test]
@@ -128,8 +190,26 @@ fn the_most_in_a_window_is_counted_over_every_span_of_its_length() {
         sent: 3,
         admitted: 2,
         allowed: RateLimit::API.admissions(),
+        enforced: true,
     };
     assert_eq!(busiest, Some(expected));
+}
+
+#[test]
+fn what_was_admitted_is_counted_in_the_span_in_which_most_was_sent() {
+    // Two are admitted in the first span; most is sent in the second, and one is admitted there.
+    let late = (0..3).map(|call| refused(3 + call, 9000 + u64::try_from(call).unwrap(), 1));
+    let kept = [sent(1, 0), sent(2, 1), sent(9, 8999)].into_iter().chain(late);
+    let busiest = report(kept.collect()).busiest.unwrap();
+    assert_eq!((busiest.sent, busiest.admitted), (4, 1));
+}
+
+#[test]
+fn a_rate_that_is_not_enforced_is_said_to_be_so() {
+    let report = report(vec![Sighting { enforced: false, ..sent(1, 0) }]);
+    assert!(!report.busiest.unwrap().enforced);
+    let card = render(&report, &verdict(Ended::Status(0)), Format::Text);
+    assert!(card.contains("sent, 1 admitted, 150 allowed but not enforced: CreateS"), "{card}");
 }
 
 #[test]

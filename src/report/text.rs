@@ -37,8 +37,11 @@ pub(super) fn render(report: &Report, verdict: &Verdict) -> String {
         let name = format!("most in any {:?}", most.window);
         let of = most.of.map(|sid| format!(" of {sid}")).unwrap_or_default();
         let (admitted, allowed) = (most.admitted, most.allowed);
-        let note =
-            format!("sent, {admitted} admitted, {allowed} allowed: {}{of}", most.endpoint);
+        let note = if most.enforced { "" } else { " but not enforced" };
+        let note = format!(
+            "sent, {admitted} admitted, {allowed} allowed{note}: {}{of}",
+            most.endpoint
+        );
         row(&name, most.sent, note)
     }));
     if report.missed > 0 {

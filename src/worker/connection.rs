@@ -46,7 +46,7 @@ impl OpenConnection {
         stream.set_nodelay(true)?;
         let timeouts = local.gateway.shared.policy.snapshot().clients.timeouts;
         let arrived = local.door.enter(stream, peer.ip(), timeouts.handshake).await?;
-        let client = Client::new(arrived.address, arrived.scheme);
+        let client = Client::new(peer, arrived.address, arrived.scheme);
         let conversation = Conversation::new();
         let mut stream =
             ClientStream::new(arrived.transport, Rc::clone(&conversation), timeouts);

@@ -81,6 +81,14 @@ fn a_request_without_credentials_is_told_so() {
 }
 
 #[test]
+fn who_nobody_knows_is_not_told_what_is_wrong_with_a_path() {
+    for path in ["/v1/Services/x/Sessions", "/v1/Services/KSx"] {
+        let request = Request::post(path).body(Full::new(Bytes::new())).unwrap();
+        assert_eq!(Client::new().answer(request).error(), (401, 20003), "{path}");
+    }
+}
+
+#[test]
 fn addresses_are_those_that_the_request_was_sent_to() {
     let client = Client::new();
     let request = Request::get("/v1/Services")

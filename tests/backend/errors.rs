@@ -123,13 +123,13 @@ fn values_that_cannot_be_are_named() {
     let client = Client::new();
     let service = client.service("one");
     for (name, value) in [
-        ("UniqueName", ""),
         ("DefaultTtl", "-1"),
         ("DefaultTtl", "2147483648"),
         ("GeoMatchLevel", "planet"),
         ("NumberSelectionBehavior", "sticky"),
         ("ChatInstanceSid", "IS123"),
         ("CallbackUrl", "https://proxy.twilio.com/v1/Services"),
+        ("CallbackUrl", "https://me:x@Proxy.Twilio.COM.:443?x"),
     ] {
         refused(&client, &service, &[(name, value)], 80701);
         let answer = client.post(&service, &[(name, value)]).json();
@@ -159,6 +159,8 @@ fn values_that_cannot_be_are_named() {
         80701,
     );
     assert_eq!(client.backend.used(), 1);
+    let answer = client.post(&service, &[("DefaultTtl", "2147483648")]).json();
+    assert!(answer["message"].as_str().unwrap().ends_with("from 0 to 2147483647"), "{answer}");
 }
 
 #[test]

@@ -2,8 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests stop where they fail")]
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::Body;
+use http_body::Frame;
 use http_body_util::Empty;
 use maskgate::backend::Backend;
 use maskgate::backend::ErrorRate;
@@ -12,7 +19,9 @@ use maskgate::backend::Options;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
+use crate::support::ACCOUNT;
 use crate::support::Client;
+use crate::support::basic;
 
 fn with_errors(seed: u64) -> Client {
     let error_rate = ErrorRate::new(0.2).unwrap();
@@ -56,6 +65,34 @@ fn an_answer_waits_for_its_latency() {
     let (short, long) = (Duration::from_millis(1), Duration::from_mins(1));
     assert!(!answered(long, short));
     assert!(answered(short, long));
+}
+
+/// A body that is announced and never comes.
+struct Silent;
+
+impl Body for Silent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for_for_long() {
+    for (password, expected) in [("wrong", 401), ("secret", 408)] {
+        let request = http::Request::post("/v1/Services");
+        let request = request.header("authorization", basic(ACCOUNT, password));
+        let (request, backend) =
+            (request.body(Silent).unwrap(), Backend::new(Options::default()));
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let answer = runtime.unwrap().block_on(backend.answer(request));
+        assert_eq!(answer.status(), expected);
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests stop where they fail")]
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::support::ANN;
@@ -199,6 +201,35 @@ fn a_short_code_is_given_to_who_asks_for_it() {
     let ann = client.post(&people, &[("Identifier", ANN), ("ProxyIdentifier", &digits)]).json();
     assert_eq!(ann["proxy_identifier_sid"], sid);
     assert_eq!(client.delete(&code).error(), (400, 80611));
+}
+
+#[test]
+fn short_codes_by_the_thousand_are_told_apart() {
+    let client = Client::new();
+    let list = format!("{}/ShortCodes", client.service("codes"));
+    let mut codes = HashSet::new();
+    for code in 0..1500 {
+        let made = client.post(&list, &[("Sid", &format!("SC{code:032}"))]);
+        assert_eq!(made.status, 201, "{}", made.text());
+        codes.insert(made.json()["short_code"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(codes.len(), 1500);
+    let again = client.post(&list, &[("Sid", &format!("SC{:032}", 7))]);
+    assert_eq!(again.error(), (400, 80105));
+}
+
+#[test]
+fn nobody_is_its_own_proxy_however_the_number_is_named() {
+    let client = Client::new();
+    let service = service(&client, &[], &[]);
+    let reserved = [("PhoneNumber", ONE), ("IsReserved", "true")];
+    let number = client.made(&format!("{service}/PhoneNumbers"), &reserved);
+    let sid = number.rsplit('/').next().unwrap();
+    let people = format!("{}/Participants", client.made(&format!("{service}/Sessions"), &[]));
+    for named in [("ProxyIdentifier", ONE), ("ProxyIdentifierSid", sid)] {
+        let answer = client.post(&people, &[("Identifier", ONE), named]);
+        assert_eq!(answer.error(), (400, 80402), "{named:?}");
+    }
 }
 
 #[test]

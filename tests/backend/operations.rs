@@ -25,6 +25,39 @@ fn an_update_changes_just_what_it_names() {
 }
 
 #[test]
+fn a_unique_name_that_is_sent_empty_stays() {
+    let client = Client::new();
+    let service = client.service("one");
+    let answer = client.post(&service, &[("UniqueName", ""), ("DefaultTtl", "5")]).json();
+    assert_eq!((&answer["unique_name"], &answer["default_ttl"]), (&"one".into(), &5.into()));
+}
+
+#[test]
+fn an_address_that_only_names_the_api_is_taken() {
+    let client = Client::new();
+    let service = client.service("one");
+    for url in [
+        "https://a.example/?to=https://proxy.twilio.com/",
+        "https://proxy.twilio.com.example/",
+        "https://proxy.twilio.com@a.example/",
+        "proxy.twilio.com",
+    ] {
+        let answer = client.post(&service, &[("CallbackUrl", url)]).json();
+        assert_eq!(answer["callback_url"], url);
+    }
+}
+
+#[test]
+fn a_short_code_is_not_made_reserved() {
+    let client = Client::new();
+    let codes = format!("{}/ShortCodes", client.service("one"));
+    let fields = [("Sid", "SC0123456789abcdef0123456789abcdef"), ("IsReserved", "true")];
+    let code = client.made(&codes, &fields);
+    assert_eq!(client.get(&code).json()["is_reserved"], false);
+    assert_eq!(client.post(&code, &[("IsReserved", "true")]).json()["is_reserved"], true);
+}
+
+#[test]
 fn an_address_that_is_sent_empty_is_unset() {
     let client = Client::new();
     let service =

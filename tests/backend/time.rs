@@ -97,6 +97,26 @@ fn a_session_without_an_end_never_ends() {
 }
 
 #[test]
+fn a_session_may_end_at_the_end_of_all_dates() {
+    let client = Client::new();
+    for date in ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999-12:00", "9999-12-31"] {
+        let service = client.service(date);
+        let session = client.made(&format!("{service}/Sessions"), &[("DateExpiry", date)]);
+        let expiry = client.get(&session).json()["date_expiry"].clone();
+        assert_eq!(expiry, "9999-12-30T22:00:00Z", "the last that there is");
+    }
+}
+
+#[test]
+fn closing_what_is_closed_does_nothing() {
+    let client = Client::new();
+    let session = session(&client, &[("Status", "open")]);
+    let closed = client.post(&session, &[("Status", "closed")]).json();
+    client.clock.advance(DAY);
+    assert_eq!(client.post(&session, &[("Status", "closed")]).json(), closed);
+}
+
+#[test]
 fn a_message_puts_the_end_off() {
     let client = Client::new();
     let session = session(&client, &[("Ttl", "5")]);

@@ -14,6 +14,7 @@ use maskgate::server::Server;
 use maskgate::time::Clock;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use crate::support::Gateway;
 use crate::support::Request;
@@ -126,8 +127,16 @@ async fn when_it_has_ended_nobody_holds_the_request_log_open() {
     };
     let server = Server::bind(parts).unwrap();
     let (reloader, _request) = server.reloader(watch).unwrap();
-    server.run(Some(reloader), std::future::ready(())).await.unwrap();
+    // Somebody's connection to the admin listener stays open, too.
+    let (admin, (keep, kept)) = (server.admin_address().unwrap(), oneshot::channel());
+    let shutdown = async move {
+        let mut idle = Connection::open(admin).await;
+        assert_eq!(idle.send(&Request::get("/healthz")).await.status, 200);
+        drop(keep.send(idle));
+    };
+    server.run(Some(reloader), shutdown).await.unwrap();
     // The last sweep may still be under way, on a thread of its own.
     let ended = lines.recv_timeout(Duration::from_secs(5));
     assert_eq!(ended, Err(RecvTimeoutError::Disconnected));
+    drop(kept.await.unwrap());
 }

@@ -14,8 +14,12 @@ use crate::policy::endpoint::Endpoint;
 use crate::sid::Sid;
 use crate::sid::SidKind;
 
-/// What is wanted of a number's owner: its SID and its text.
-type Named = (Sid, String);
+/// A number or short code that is asked for.
+struct Named {
+    sid: Sid,
+    text: String,
+    reserved: bool,
+}
 
 pub(super) fn list(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
     let sid = call.service()?;
@@ -46,13 +50,12 @@ pub(super) fn create_short_code(call: &Call<'_>, world: &mut World) -> Result<Re
 fn create(
     call: &Call<'_>,
     world: &mut World,
-    named: fn(&Call<'_>) -> Result<Named, Problem>,
+    named: fn(&Call<'_>, &World) -> Result<Named, Problem>,
     here: Code,
 ) -> Result<Reply, Problem> {
     let service = call.service()?;
     world.service(service)?;
-    let (sid, text) = named(call)?;
-    let reserved = call.form.flag("IsReserved")?.unwrap_or(false);
+    let Named { sid, text, reserved } = named(call, world)?;
     match world.home(sid).or_else(|| world.home_of_text(&text)) {
         Some(home) if home == service => return Err(here.into()),
         Some(_) => return Err(Code::InAnotherService.into()),
@@ -105,7 +108,7 @@ fn number(call: &Call<'_>) -> Result<Sid, Problem> {
     route.sid(SidKind::PhoneNumber).or_else(|_| route.sid(SidKind::ShortCode))
 }
 
-fn phone_number(call: &Call<'_>) -> Result<Named, Problem> {
+fn phone_number(call: &Call<'_>, _: &World) -> Result<Named, Problem> {
     let number = call.form.filled("PhoneNumber");
     if number.is_some_and(|number| !numbering::is_e164(number)) {
         return Err(Code::PhoneNumber.into());
@@ -117,11 +120,16 @@ fn phone_number(call: &Call<'_>) -> Result<Named, Problem> {
     };
     let sid = sid.ok_or(Code::PhoneNumberSid)?;
     let derived = || numbering::number_of(call.account, sid);
-    Ok((sid, number.map_or_else(derived, str::to_owned)))
+    let text = number.map_or_else(derived, str::to_owned);
+    let reserved = call.form.flag("IsReserved")?.unwrap_or(false);
+    Ok(Named { sid, text, reserved })
 }
 
-fn short_code(call: &Call<'_>) -> Result<Named, Problem> {
+fn short_code(call: &Call<'_>, world: &World) -> Result<Named, Problem> {
     let text = call.form.filled("Sid").ok_or(Problem::Missing("Sid"))?;
     let sid = Sid::parse_as(SidKind::ShortCode, text).ok_or(Code::ShortCodeSid)?;
-    Ok((sid, numbering::short_code_of(call.account, sid)))
+    let mut codes = numbering::short_codes_of(call.account, sid);
+    let code = codes.find(|code| world.home_of_text(code).is_none());
+    // Made of nothing but a SID, as in the API.
+    Ok(Named { sid, text: code.ok_or(Problem::Internal)?, reserved: false })
 }

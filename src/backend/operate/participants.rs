@@ -131,8 +131,9 @@ impl Wanted {
             return Err(Code::Identifier.into());
         }
         let proxy = proxy(call, world, &given)?;
-        let own = proxy.is_some() && given("ProxyIdentifier").as_ref() == Some(&identifier);
-        if own {
+        let service = world.service(call.service()?)?;
+        let number = proxy.and_then(|sid| service.pool(sid.kind()).get(sid));
+        if number.is_some_and(|number| number.text == identifier) {
             return Err(Code::IdentifierPair.into());
         }
         Ok(Self { identifier, friendly_name: given("FriendlyName"), proxy })

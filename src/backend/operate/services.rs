@@ -17,7 +17,7 @@ use crate::sid::Sid;
 use crate::sid::SidKind;
 
 /// The hosted API's own host, which cannot be called back.
-const HOSTED: &str = "://proxy.twilio.com";
+const HOSTED: &str = "proxy.twilio.com";
 
 pub(super) fn list(call: &Call<'_>, world: &World) -> Result<Reply, Problem> {
     let place = call.place();
@@ -83,10 +83,7 @@ fn answer(
 
 /// The settings with what the form names changed.
 fn changed(mut settings: Settings, form: &Form) -> Result<Settings, Problem> {
-    if let Some(name) = form.text("UniqueName") {
-        if name.is_empty() {
-            return Err(Problem::invalid("UniqueName", "It must not be empty"));
-        }
+    if let Some(name) = form.filled("UniqueName") {
         name.clone_into(&mut settings.unique_name);
     }
     if form.filled("DefaultTtl").is_some() {
@@ -114,12 +111,20 @@ fn changed(mut settings: Settings, form: &Form) -> Result<Settings, Problem> {
 /// Sets an address, or unsets it where it is sent empty.
 fn url(form: &Form, name: &'static str, to: &mut Option<String>) -> Result<(), Problem> {
     if let Some(text) = form.text(name) {
-        if text.contains(HOSTED) {
+        if host(text).is_some_and(|host| host.eq_ignore_ascii_case(HOSTED)) {
             return Err(Problem::invalid(name, "It must not be an address of the API itself"));
         }
         *to = (!text.is_empty()).then(|| text.to_owned());
     }
     Ok(())
+}
+
+/// The host of an address `scheme://user@host:port/path`, where it has one.
+fn host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?.split(':').next()?;
+    Some(host.strip_suffix('.').unwrap_or(host))
 }
 
 fn chat_instance(text: &str) -> Result<Option<String>, Problem> {

@@ -148,6 +148,7 @@ impl Changes {
             (Status::Closed, Status::Closed) if self.times() => {
                 return Err(Code::SessionClosed.into());
             }
+            (Status::Closed, Status::Closed) => return Ok(()),
             (Status::Closed, Status::InProgress) => self.reopen(call, service, sid)?,
             (Status::Open | Status::InProgress, Status::Closed) => {
                 service.close(sid, BY_REQUEST, call.now);

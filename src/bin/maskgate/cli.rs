@@ -7,6 +7,7 @@ use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
+use http::Uri;
 use maskgate::backend::DEFAULT_MAX_RESOURCES;
 use maskgate::backend::ErrorRate;
 use maskgate::backend::Latency;
@@ -58,7 +59,7 @@ pub(crate) struct RunArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DemoArgs {
     /// A configuration file, to try its limits; its upstream is not used
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "MASKGATE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// Where clients connect [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
@@ -79,7 +80,7 @@ pub(crate) struct BackendArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9000")]
     pub(crate) listen: std::net::SocketAddr,
     /// The base of the links in its answers [default: the Host that the client asked for]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = public_url)]
     pub(crate) public_url: Option<String>,
     /// Where tests reset, fill and read it; nowhere unless given
     #[arg(long, value_name = "ADDRESS")]
@@ -89,6 +90,20 @@ pub(crate) struct BackendArgs {
     pub(crate) admin_allow_remote: bool,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+}
+
+/// A base that links can be put behind: nothing of an address comes after its path.
+fn public_url(text: &str) -> Result<String, &'static str> {
+    let address: Option<Uri> = text.parse().ok();
+    let is_base = address.is_some_and(|address| {
+        matches!(address.scheme_str(), Some("http" | "https")) && address.query().is_none()
+    });
+    // A fragment is read over.
+    if is_base && !text.contains('#') {
+        Ok(text.to_owned())
+    } else {
+        Err("write http://HOST or https://HOST, with a port and a path if there are any")
+    }
 }
 
 /// How the embedded backend behaves in load tests.
@@ -124,7 +139,7 @@ pub(crate) enum ClockKind {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TestArgs {
     /// A configuration file, for other limits than the API's; its upstream is not used
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "MASKGATE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// How the report is written
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]

@@ -4,6 +4,7 @@
 mod check;
 mod cli;
 mod demo;
+mod embedded;
 mod healthcheck;
 mod reachable;
 mod run;

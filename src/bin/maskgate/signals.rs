@@ -1,5 +1,6 @@
 //! Signals that are not for this program but for the command that it runs.
 
+use std::fs;
 use std::fs::File;
 use std::io;
 
@@ -19,9 +20,11 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. Needs a runtime.
+    /// Listens from now on, but for what was ignored from the start: that is to be ignored by
+    /// the command as well, as `nohup` wants it. Needs a runtime.
     pub(crate) fn listen() -> io::Result<Self> {
         let (send, arrived) = mpsc::unbounded_channel();
+        let ignored = ignored();
         for (kind, number) in [
             (SignalKind::terminate(), Signal::TERM),
             (SignalKind::interrupt(), Signal::INT),
@@ -30,6 +33,9 @@ impl Signals {
             (SignalKind::user_defined1(), Signal::USR1),
             (SignalKind::user_defined2(), Signal::USR2),
         ] {
+            if ignored & bit(number) != 0 {
+                continue;
+            }
             let (mut stream, send) = (signal(kind)?, send.clone());
             tokio::spawn(async move {
                 while stream.recv().await.is_some() && send.send(number).is_ok() {}
@@ -46,6 +52,18 @@ impl Signals {
             None => std::future::pending().await,
         }
     }
+}
+
+/// The signals that this program ignores, as bits; none where the system does not tell.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bits = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or_default()
+}
+
+fn bit(signal: Signal) -> u64 {
+    let place = u32::try_from(signal.as_raw()).ok().and_then(|number| number.checked_sub(1));
+    place.and_then(|place| 1_u64.checked_shl(place)).unwrap_or_default()
 }
 
 /// Sends a signal to a process, unless the terminal has done so already.

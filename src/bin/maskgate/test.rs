@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::time::Duration;
 
 use maskgate::config::Configuration;
 use maskgate::observe::journal::Journal;
@@ -25,7 +26,7 @@ use tokio::process::Command;
 use crate::cli::ReportFormat;
 use crate::cli::RunArgs;
 use crate::cli::TestArgs;
-use crate::demo::Behind;
+use crate::embedded::Behind;
 use crate::run;
 use crate::run::Gateway;
 use crate::run::RunError;
@@ -36,7 +37,8 @@ use crate::signals::Signals;
 /// What the command is told.
 const URL: &str = "MASKGATE_URL";
 const ADMIN_URL: &str = "MASKGATE_ADMIN_URL";
-/// The command's own output is what a person wants to see; who asks for the log gets it.
+/// The command's own output is what a person wants to see; who asks for the log, or has a file
+/// that says what is logged, gets it.
 const QUIET: [(&str, &str); 2] =
     [("MASKGATE_LOG__LEVEL", "warn"), ("MASKGATE_LOG__ACCESS", "off")];
 /// The command cannot be found, cannot be run: as shells and `env` say it.
@@ -44,13 +46,15 @@ const NOT_FOUND: u8 = 127;
 const NOT_RUNNABLE: u8 = 126;
 /// A command that a signal ended has this much more than the signal's number, as shells say it.
 const SIGNALLED: u8 = 128;
-/// The command succeeded, and a check failed.
-const CHECK_FAILED: u8 = 1;
+/// The command succeeded, and a check failed or the report card could not be written.
+const CARD_FAILED: u8 = 1;
 
 /// Runs the command to its end, writes the report, and answers with the exit status.
 pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let configuration = configuration(&args, listener.local_addr()?)?;
+    let mut configuration = configuration(&args, listener.local_addr()?)?;
+    // Who asked has gone with the command, and signals have nobody to go to.
+    configuration.settings.drain = Duration::ZERO;
     let mut output = args.output.as_deref().map(create).transpose()?;
     let journal = Arc::new(Journal::default());
     let behind = Behind::start(&listener, args.load, &configuration)?;
@@ -65,7 +69,7 @@ pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
     let mut status = None;
     let ended = async { status = Some(wait(&mut child, &mut signals).await) };
     gateway.run(None, ended).await?;
-    behind.stop();
+    behind.stop(Duration::ZERO);
     let Some(status) = status.transpose()? else {
         return Err(io::Error::other("the gateway ended before the command").into());
     };
@@ -75,11 +79,21 @@ pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
         fail_on: args.fail_on.iter().copied().map(Into::into).collect(),
     };
     let text = report::render(&report, &verdict, format(args.format));
-    match &mut output {
-        Some(file) => file.write_all(text.as_bytes())?,
-        None => io::stdout().lock().write_all(text.as_bytes())?,
+    let written = write_card(output.as_mut(), &text);
+    if let Err(error) = &written {
+        // There is nobody to tell when standard error is closed.
+        drop(writeln!(io::stderr().lock(), "maskgate: cannot write the report card: {error}"));
     }
-    Ok(exit_code(&report, &verdict))
+    Ok(exit_code(&report, &verdict, written.is_ok()))
+}
+
+fn write_card(output: Option<&mut File>, text: &str) -> io::Result<()> {
+    if let Some(file) = output {
+        return file.write_all(text.as_bytes());
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 fn configuration(args: &TestArgs, backend: SocketAddr) -> Result<Configuration, RunError> {
@@ -91,8 +105,9 @@ fn configuration(args: &TestArgs, backend: SocketAddr) -> Result<Configuration, 
         admin: any(),
         admin_allow_remote: false,
     });
+    let has_file = args.config.is_some();
     for (name, value) in QUIET {
-        if !sources.variables.iter().any(|(given, _)| given == name) {
+        if !has_file && !sources.variables.iter().any(|(given, _)| given == name) {
             sources.variables.push((name.to_owned(), value.to_owned()));
         }
     }
@@ -148,11 +163,11 @@ fn ended_with(status: ExitStatus) -> Ended {
     }
 }
 
-fn exit_code(report: &Report, verdict: &Verdict) -> ExitCode {
+fn exit_code(report: &Report, verdict: &Verdict, written: bool) -> ExitCode {
     match verdict.ended {
         Ended::Signal(signal) => ExitCode::from(SIGNALLED.saturating_add(signal)),
-        Ended::Status(0) if verdict.failed(report).next().is_some() => {
-            ExitCode::from(CHECK_FAILED)
+        Ended::Status(0) if !written || verdict.failed(report).next().is_some() => {
+            ExitCode::from(CARD_FAILED)
         }
         Ended::Status(status) => ExitCode::from(status),
     }

@@ -130,7 +130,6 @@ class Numbers(DemoCase):
     def test_80701_a_value_that_cannot_be(self):
         service = self.service()
         for fields in (
-            {"unique_name": ""},
             {"default_ttl": -1},
             {"geo_match_level": "planet"},
             {"number_selection_behavior": "sticky"},
