@@ -15,6 +15,7 @@ mod case;
 mod client;
 mod expand;
 mod gateway;
+mod http2;
 mod judge;
 mod message;
 mod upstream;
