@@ -137,7 +137,6 @@ test("80611: an open session uses the number", async () => {
 test("80701: a value that cannot be", async () => {
   const service = await world.service();
   for (const [name, field, value] of [
-    ["UniqueName", "uniqueName", ""],
     ["DefaultTtl", "defaultTtl", -1],
     ["GeoMatchLevel", "geoMatchLevel", "planet"],
     ["NumberSelectionBehavior", "numberSelectionBehavior", "sticky"],
