@@ -267,7 +267,7 @@ impl From<&UpstreamError> for UpstreamFault {
             UpstreamError::Connect(_) => Self::Connect,
             UpstreamError::ConnectTimeout(_) => Self::ConnectTimeout,
             UpstreamError::ResponseTimeout(_) => Self::ResponseTimeout,
-            UpstreamError::Broken(_) => Self::Broken,
+            UpstreamError::Broken(_) | UpstreamError::Unframed(_) => Self::Broken,
             UpstreamError::UnexpectedUpgrade => Self::Upgrade,
         }
     }

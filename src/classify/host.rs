@@ -2,6 +2,7 @@
 //! (RFC 9112 §3.2).
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use http::Version;
 use http::header::HOST;
@@ -43,13 +44,34 @@ pub(super) fn check(head: &Parts) -> Result<(), HostFault> {
         return Err(HostFault::Several);
     }
     let named = Authority::try_from(field.as_bytes()).map_err(|_| HostFault::Malformed)?;
-    if named.as_str().contains('@') || named.host().is_empty() {
+    if !is_host_and_port(&named) {
         return Err(HostFault::Malformed);
     }
     match head.uri.authority() {
         Some(authority) if *authority != named => Err(HostFault::Contradicted),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whether it is a name or an address, and a port if any: no user, no list of hosts, which the
+/// grammar of a name would allow.
+fn is_host_and_port(named: &Authority) -> bool {
+    let (text, host) = (named.as_str(), named.host());
+    let is_host = match host.strip_prefix('[') {
+        Some(rest) => {
+            rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+        }
+        None => !host.is_empty() && !host.contains([',', '[', ']']),
+    };
+    let port = text.strip_prefix(host).unwrap_or("?");
+    let is_port = match port.strip_prefix(':') {
+        Some(digits) => {
+            digits.bytes().all(|byte| byte.is_ascii_digit())
+                && (digits.is_empty() || digits.parse::<u16>().is_ok())
+        }
+        None => port.is_empty(),
+    };
+    is_host && is_port
 }
 
 #[cfg(test)]
@@ -72,7 +94,10 @@ mod tests {
         for host in ["a", "a.example.com:8080", "127.0.0.1:1", "[::1]:80", "A"] {
             assert_eq!(checked(Version::HTTP_11, "/", &[host]), Ok(()), "{host}");
         }
-        for host in ["", "a b", "a/b", "u@a", "a:b:c", "http://a"] {
+        for host in [
+            "", "a b", "a/b", "u@a", "a:b:c", "http://a", "a,b", "a:x", "a:-1", "a:65536",
+            "[]", "[::1]x", "[::1]:x", "[x]", "[::1", "a:1:2",
+        ] {
             let refused = Err(HostFault::Malformed);
             assert_eq!(checked(Version::HTTP_11, "/", &[host]), refused, "{host}");
         }

@@ -32,7 +32,8 @@ pub(super) fn unique_name(kind: SidKind, segment: &str) -> Result<Cow<'_, str>, 
     if name.contains(['/', '\\']) {
         return Err(Alias::Separator);
     }
-    if name == "." || name == ".." {
+    // An upstream that trims would see one.
+    if matches!(name.trim(), "." | "..") {
         return Err(Alias::DotSegment);
     }
     if reads_as_sid(kind, &name) {
@@ -99,6 +100,7 @@ mod tests {
             (".", Alias::DotSegment),
             ("..", Alias::DotSegment),
             ("%2e%2E", Alias::DotSegment),
+            ("..%20", Alias::DotSegment),
             ("a%2Fb", Alias::Separator),
             ("a%5cb", Alias::Separator),
             ("a\\b", Alias::Separator),

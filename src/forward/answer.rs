@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use http::Version;
 use http_body::Body;
 use http_body::Frame;
 use http_body::SizeHint;
@@ -39,6 +40,8 @@ pub struct AnswerBody {
     stall_limit: Duration,
     /// Runs only while nothing is there to be read.
     stall: Option<Pin<Box<Sleep>>>,
+    /// Why it broke off; told when what came before is on its way to the client.
+    broken: Option<hyper::Error>,
 }
 
 /// A connection that is taken back when the answer has been read.
@@ -56,6 +59,8 @@ pub(super) fn from_upstream(
     upstream: &Upstream,
 ) -> Response<AnswerBody> {
     let (mut parts, incoming) = response.into_parts();
+    // This hop's version is the gateway's own (RFC 9110 §2.5).
+    parts.version = Version::HTTP_11;
     let idle_limit = head::keep_alive_limit(&parts.headers);
     head::clean_answer(&mut parts.headers);
     let lease = Lease { connection, connections: Rc::clone(connections), idle_limit };
@@ -64,6 +69,7 @@ pub(super) fn from_upstream(
         lease: Some(lease),
         stall_limit: upstream.timeouts.response,
         stall: None,
+        broken: None,
     };
     if body.incoming.is_end_stream() {
         body.end_lease();
@@ -94,6 +100,9 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(AnswerError::Broken(error))));
+        }
         let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
             return self.poll_stall(cx).map(|stalled| Some(Err(stalled)));
         };
@@ -101,7 +110,11 @@ impl Body for AnswerBody {
         match frame {
             Some(Err(error)) => {
                 self.lease = None;
-                Poll::Ready(Some(Err(AnswerError::Broken(error))))
+                self.broken = Some(error);
+                // The server drops what it has not written when a body fails. Without its head an
+                // answer that broke off looks like none, and is asked for again.
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
             Some(Ok(frame)) => {
                 // A body of known length says so with its last piece, a chunked one with `None`.

@@ -16,6 +16,8 @@ use crate::forward::Outgoing;
 use crate::forward::caller::X_FORWARDED_FOR;
 use crate::forward::caller::X_FORWARDED_HOST;
 use crate::forward::caller::X_FORWARDED_PROTO;
+use crate::ingress::Framing;
+use crate::ingress::FramingFault;
 use crate::policy::upstream::HostHeader;
 use crate::policy::upstream::Origin;
 use crate::policy::upstream::Upstream;
@@ -26,13 +28,21 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const FORWARDED: HeaderName = header::FORWARDED;
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+const PROXY_AUTHENTICATION_INFO: HeaderName =
+    HeaderName::from_static("proxy-authentication-info");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// RFC 9110 §7.6.1.
-const HOP_BY_HOP: [HeaderName; 7] = [
+/// RFC 9110 §7.6.1; and what a client and a proxy tell each other of credentials (§11.7), or an
+/// upgrade of one connection says of itself (RFC 7540 §3.2.1).
+const HOP_BY_HOP: [HeaderName; 11] = [
     header::CONNECTION,
     KEEP_ALIVE,
     PROXY_CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    PROXY_AUTHENTICATION_INFO,
+    header::PROXY_AUTHORIZATION,
+    HTTP2_SETTINGS,
     header::TE,
     header::TRAILER,
     header::TRANSFER_ENCODING,
@@ -53,13 +63,13 @@ const OVERRIDES: [HeaderName; 5] = [
 pub(super) fn upstream_request(outgoing: Outgoing<'_>) -> Request<Full<Bytes>> {
     let Outgoing { head, body, caller, request_id } = outgoing;
     let mut headers = head.headers;
-    let was_chunked = headers.contains_key(header::TRANSFER_ENCODING);
     strip_hop_by_hop(&mut headers);
     headers.remove(header::EXPECT);
     for name in &OVERRIDES {
         headers.remove(name);
     }
-    if was_chunked {
+    // However it was framed, the upstream is told the length, of an empty body too (§8.6).
+    if !matches!(head.method, Method::GET | Method::HEAD | Method::DELETE) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
     // What is said of the client is the caller's: what the request says itself is replaced, and
@@ -102,6 +112,19 @@ pub(super) fn set_host(headers: &mut HeaderMap, upstream: &Upstream, origin: &Or
 pub(super) fn copy_of_safe(request: &Request<Full<Bytes>>) -> Option<Request<Full<Bytes>>> {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
     is_safe.then(|| request.clone())
+}
+
+/// Whether an answer says in one way where its body ends. A length beside chunks is not looked at:
+/// it is taken out.
+pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), FramingFault> {
+    if headers.get_all(header::TRANSFER_ENCODING).iter().next().is_none() {
+        return Framing::of(headers).map(drop);
+    }
+    let mut codings = HeaderMap::new();
+    for coding in headers.get_all(header::TRANSFER_ENCODING) {
+        codings.append(header::TRANSFER_ENCODING, coding.clone());
+    }
+    Framing::of(&codings).map(drop)
 }
 
 /// Takes out of an answer what was meant for the gateway alone. A length beside a chunked body

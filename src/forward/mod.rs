@@ -31,6 +31,7 @@ pub use caller::Caller;
 pub use connections::Counters;
 pub(crate) use head::X_REQUEST_ID;
 
+use crate::ingress::FramingFault;
 use crate::policy::upstream::Upstream;
 use crate::time::Clock;
 use connections::Connection;
@@ -72,6 +73,9 @@ pub enum UpstreamError {
     /// The connection ended, or what came is no HTTP.
     #[error("the upstream's answer could not be read")]
     Broken(#[source] hyper::Error),
+    /// Two readers could disagree about where the answer's body ends.
+    #[error("the upstream's answer does not say clearly where it ends")]
+    Unframed(#[source] FramingFault),
     /// The upstream switched to a protocol that nobody asked for.
     #[error("the upstream answered with another protocol")]
     UnexpectedUpgrade,
@@ -130,6 +134,8 @@ impl Forwarder {
                 Err(Failure::of(UpstreamError::UnexpectedUpgrade))
             }
             Ok(Ok(response)) => {
+                head::check_framing(response.headers())
+                    .map_err(|fault| Failure::of(UpstreamError::Unframed(fault)))?;
                 Ok(answer::from_upstream(response, connection, &self.connections, upstream))
             }
             Ok(Err(mut refused)) => Err(Failure {

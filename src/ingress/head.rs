@@ -7,6 +7,7 @@
 use std::mem::MaybeUninit;
 
 use http::Uri;
+use http::uri::Scheme;
 use httparse::Header;
 use httparse::Request;
 use httparse::Status;
@@ -116,7 +117,14 @@ fn is_target(target: &str) -> bool {
     if target.starts_with('/') && target.bytes().all(plain) {
         return true;
     }
-    target.is_ascii() && !target.contains('#') && Uri::try_from(target).is_ok()
+    if !target.is_ascii() || target.contains('#') {
+        return false;
+    }
+    Uri::try_from(target).is_ok_and(|uri| match uri.scheme() {
+        Some(scheme) => *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS,
+        // A path, `*`, or the host and port of a CONNECT.
+        None => target.starts_with('/') || target == "*" || uri.path().is_empty(),
+    })
 }
 
 pub(super) fn is_alias(name: &[u8]) -> bool {

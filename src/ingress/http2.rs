@@ -5,6 +5,7 @@ use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
 use http::header;
+use http::uri::Scheme;
 
 use crate::ingress::HeadFault;
 use crate::ingress::head::MAX_FIELDS;
@@ -17,11 +18,20 @@ pub fn as_http1<B>(request: &mut Request<B>) -> Result<(), HeadFault> {
     if target.len() > MAX_TARGET {
         return Err(HeadFault::TargetTooLong);
     }
-    let authority = request.uri().authority();
+    // With an authority there is a scheme; none but these is HTTP (RFC 9113 §8.3.1).
+    let (scheme, authority) = (request.uri().scheme(), request.uri().authority());
+    let is_http = scheme.is_some_and(|each| *each == Scheme::HTTP || *each == Scheme::HTTPS);
+    if authority.is_some() && !is_http {
+        return Err(HeadFault::Target);
+    }
     let host = authority.and_then(|host| HeaderValue::from_str(host.as_str()).ok());
     let headers = request.headers_mut();
     if headers.len() > MAX_FIELDS {
         return Err(HeadFault::TooManyFields);
+    }
+    // The http crate lets a quote pass in names of HTTP/2, which is no name in HTTP/1.1.
+    if headers.keys().any(|name| name.as_str().contains('"')) {
+        return Err(HeadFault::FieldName);
     }
     if headers.keys().any(|name| is_alias(name.as_str().as_bytes())) {
         return Err(HeadFault::Underscore);

@@ -18,6 +18,7 @@ mod read;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod trailers;
 pub mod violation;
 
 use std::error::Error;
@@ -36,11 +37,20 @@ pub use violation::Violation;
 use crate::classify::RequestClass;
 use crate::ingress::Framing;
 use crate::policy::Policy;
-use crate::policy::endpoint::Method;
 use read::Allowance;
 use rules::FormRules;
 use violation::Found;
 use violation::Part;
+
+/// The name of a method whose requests have no body, here or anywhere.
+fn without_body(method: &http::Method) -> Option<&'static str> {
+    match *method {
+        http::Method::GET => Some("GET"),
+        http::Method::DELETE => Some("DELETE"),
+        http::Method::HEAD => Some("HEAD"),
+        _ => None,
+    }
+}
 
 /// Reads and judges the body of a request: the bytes to forward, exactly as they came.
 ///
@@ -61,7 +71,7 @@ where
     let limit = policy.limits.body;
     let framing = Framing::of(&head.headers)?;
     let operation = class.endpoint.operation();
-    if let Some(method @ (Method::Get | Method::Delete)) = Method::parse(head.method.as_str()) {
+    if let Some(method) = without_body(&head.method) {
         return if framing.announces_body() || !body.is_end_stream() {
             Err(Violation::BodyNotAllowed(method))
         } else {

@@ -13,6 +13,7 @@ use crate::inspect::BodyMemory;
 use crate::inspect::memory::Charge;
 use crate::inspect::memory::NoRoom;
 use crate::inspect::patience;
+use crate::inspect::trailers;
 use crate::inspect::violation::Found;
 use crate::inspect::violation::Part;
 use crate::inspect::violation::Violation;
@@ -110,8 +111,11 @@ where
     while !body.is_end_stream() {
         let Some(frame) = body.frame().await else { break };
         let frame = frame.map_err(|error| Violation::Unreadable(Box::new(error)))?;
-        if let Some(piece) = frame.into_data().ok().filter(|piece| !piece.is_empty()) {
-            return Ok(Some(piece));
+        match frame.into_data() {
+            Ok(piece) if piece.is_empty() => {}
+            Ok(piece) => return Ok(Some(piece)),
+            Err(frame) if frame.trailers_ref().is_some_and(trailers::are_harmless) => {}
+            Err(_) => return Err(Violation::Trailers),
         }
     }
     Ok(None)

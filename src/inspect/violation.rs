@@ -9,7 +9,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ingress::FramingFault;
-use crate::policy::endpoint::Method;
 use crate::policy::limit::OversizeStatus;
 
 /// Why a body is not forwarded. Its text is a sentence or two for the person who sent it.
@@ -42,8 +41,11 @@ pub enum Violation {
     #[error(transparent)]
     Framing(#[from] FramingFault),
     /// The method has no body in this API.
-    #[error("A {} request must not have a body.", .0.as_str())]
-    BodyNotAllowed(Method),
+    #[error("A {0} request must not have a body.")]
+    BodyNotAllowed(&'static str),
+    /// A field of the head stands behind the body.
+    #[error("A field behind the body belongs to the head of the request.")]
+    Trailers,
     /// The form has two readings.
     #[error("Field number {pair} of the {part} is not a valid form field: {fault}.")]
     Form {
@@ -84,7 +86,9 @@ impl Violation {
             Self::Field { .. } => ViolationKind::Field,
             Self::TooLarge { .. } => ViolationKind::BodySize,
             Self::Format(_) => ViolationKind::ContentType,
-            Self::Framing(_) | Self::BodyNotAllowed(_) => ViolationKind::Framing,
+            Self::Framing(_) | Self::BodyNotAllowed(_) | Self::Trailers => {
+                ViolationKind::Framing
+            }
             Self::Form { .. } => ViolationKind::Form,
             Self::NoRoom { .. } => ViolationKind::BodyMemory,
             Self::Unreadable(_) => ViolationKind::Unreadable,

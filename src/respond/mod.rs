@@ -87,6 +87,8 @@ pub fn forwarded(
     record: Record,
 ) -> Response<ReplyBody> {
     let (mut parts, body) = answer.into_parts();
+    // It names the decisions of this gateway alone.
+    parts.headers.remove(X_MASKGATE_DECISION);
     rate_limit::insert(&mut parts.headers, &permit.limit, permit.standing.as_ref());
     if !parts.headers.contains_key(X_REQUEST_ID) {
         parts.headers.insert(X_REQUEST_ID, record.request_id().clone());
@@ -103,6 +105,7 @@ const fn frames_badly(rejection: &Rejection) -> bool {
             Violation::TooLarge { .. }
             | Violation::Framing(_)
             | Violation::BodyNotAllowed(_)
+            | Violation::Trailers
             | Violation::Unreadable(_)
             | Violation::TooSlow { .. }
             | Violation::Stalled { .. } => true,

@@ -83,9 +83,10 @@ fn of_violation(violation: &Violation) -> (StatusCode, u32) {
         }
         Violation::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Violation::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Violation::Framing(_) | Violation::BodyNotAllowed(_) | Violation::Unreadable(_) => {
-            StatusCode::BAD_REQUEST
-        }
+        Violation::Framing(_)
+        | Violation::BodyNotAllowed(_)
+        | Violation::Trailers
+        | Violation::Unreadable(_) => StatusCode::BAD_REQUEST,
         Violation::TooSlow { .. } | Violation::Stalled { .. } => StatusCode::REQUEST_TIMEOUT,
     };
     (status, own_code(status))
@@ -95,6 +96,7 @@ const fn of_upstream(error: &UpstreamError) -> StatusCode {
     match error {
         UpstreamError::Connect(_)
         | UpstreamError::Broken(_)
+        | UpstreamError::Unframed(_)
         | UpstreamError::UnexpectedUpgrade => StatusCode::BAD_GATEWAY,
         UpstreamError::ConnectTimeout(_) | UpstreamError::ResponseTimeout(_) => {
             StatusCode::GATEWAY_TIMEOUT

@@ -34,7 +34,9 @@ fn a_get_or_a_delete_with_a_body_is_refused() {
         let framed = [with("content-length", "5"), with("transfer-encoding", "chunked")];
         for head in framed {
             let refused = judge(endpoint, &head, Untouched).unwrap_err();
-            assert!(matches!(refused, Violation::BodyNotAllowed(found) if found == method));
+            assert!(
+                matches!(refused, Violation::BodyNotAllowed(found) if found == method.as_str())
+            );
         }
         let bare = head(Request::builder().method(method.as_str()));
         judge(endpoint, &bare, Full::from("Ttl=5")).unwrap_err();
@@ -151,9 +153,19 @@ fn a_body_in_one_piece_is_handed_on_without_a_copy_and_trailers_are_dropped() {
     let frames = vec![
         Frame::data(Bytes::new()),
         Frame::data(form.clone()),
-        Frame::trailers(http::HeaderMap::new()),
+        Frame::trailers(head(Request::get("/").header("x-checksum", "1")).headers),
     ];
     let body = Pieces(frames.into_iter());
     let passed = judge(Endpoint::CreateSession, &post_form(form.len()), body).unwrap();
     assert_eq!(passed.as_ptr(), form.as_ptr());
+}
+
+#[test]
+fn a_field_of_the_head_behind_the_body_is_refused() {
+    let form = Bytes::from_static(b"UniqueName=a");
+    let smuggled = head(Request::get("/").header("content-length", "1")).headers;
+    let frames = vec![Frame::data(form.clone()), Frame::trailers(smuggled)];
+    let body = Pieces(frames.into_iter());
+    let refused = judge(Endpoint::CreateSession, &post_form(form.len()), body).unwrap_err();
+    assert_eq!(refused.kind(), ViolationKind::Framing);
 }
