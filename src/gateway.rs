@@ -28,6 +28,7 @@ use crate::inspect::BodyMemory;
 use crate::inspect::Expectation;
 use crate::inspect::discard;
 use crate::inspect::inspect;
+use crate::isolate::isolated;
 use crate::observe::Observer;
 use crate::observe::Record;
 use crate::observe::journal::Tap;
@@ -99,7 +100,9 @@ impl Gateway {
         let request = Request::from_parts(head, &mut body);
         let passed = match turn.fault {
             Some(fault) => Err(fault.into()),
-            None => self.pass(&policy, request, &caller, &mut record).await,
+            None => isolated(self.pass(&policy, request, &caller, &mut record))
+                .await
+                .unwrap_or_else(|panicked| Err(panicked.into())),
         };
         let answer = match passed {
             Ok((answer, permit)) => respond::forwarded(answer, permit, record),

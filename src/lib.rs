@@ -34,6 +34,7 @@ pub mod forward;
 pub mod gateway;
 pub mod ingress;
 pub mod inspect;
+pub mod isolate;
 pub mod listen;
 pub mod observe;
 pub mod page;

@@ -8,6 +8,7 @@ use crate::forward::UpstreamError;
 use crate::ingress::HeadFault;
 use crate::inspect::Violation;
 use crate::inspect::violation::ViolationKind;
+use crate::isolate::Panicked;
 
 /// A request that the gateway answers itself.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum Rejection {
     /// The upstream did not answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The gateway has a fault of its own.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
 }
 
 impl Rejection {
@@ -37,10 +41,11 @@ impl Rejection {
             Self::Denied(_) | Self::Invalid(Violation::NoRoom { .. }) => Decision::Limited,
             Self::Head(_) | Self::Invalid(_) => Decision::Invalid,
             Self::Upstream(_) => Decision::UpstreamFailed,
+            Self::Panicked(_) => Decision::Failed,
         }
     }
 
-    /// Which limit was broken; none where the upstream failed.
+    /// Which limit was broken; none where the upstream or the gateway failed.
     pub fn refusal(&self) -> Option<Refusal> {
         Some(match self {
             Self::Head(fault) => Refusal::from(*fault),
@@ -54,7 +59,7 @@ impl Rejection {
             },
             Self::Denied(denial) => Refusal::from(denial),
             Self::Invalid(violation) => Refusal::Body(violation.kind()),
-            Self::Upstream(_) => return None,
+            Self::Upstream(_) | Self::Panicked(_) => return None,
         })
     }
 }
@@ -73,18 +78,21 @@ pub enum Decision {
     Unroutable,
     /// Sent to the upstream, which did not answer (502, 504).
     UpstreamFailed,
+    /// The gateway itself failed (500).
+    Failed,
     /// The client left before there was an answer.
     Abandoned,
 }
 
 impl Decision {
     /// Every decision, in the order of [`index`](Self::index).
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Forwarded,
         Self::Limited,
         Self::Invalid,
         Self::Unroutable,
         Self::UpstreamFailed,
+        Self::Failed,
         Self::Abandoned,
     ];
 
@@ -102,6 +110,7 @@ impl Decision {
             Self::Invalid => "invalid",
             Self::Unroutable => "unroutable",
             Self::UpstreamFailed => "upstream_failed",
+            Self::Failed => "failed",
             Self::Abandoned => "abandoned",
         }
     }

@@ -230,7 +230,10 @@ impl Record {
                 }
             }
             Rejection::Upstream(error) => self.outcome.fault = Some(UpstreamFault::from(error)),
-            Rejection::Head(_) | Rejection::Unroutable(_) | Rejection::Invalid(_) => {}
+            Rejection::Head(_)
+            | Rejection::Unroutable(_)
+            | Rejection::Invalid(_)
+            | Rejection::Panicked(_) => {}
         }
     }
 

@@ -74,7 +74,8 @@ pub fn rejection(
         Rejection::Head(_)
         | Rejection::Unroutable(_)
         | Rejection::Invalid(_)
-        | Rejection::Upstream(_) => {}
+        | Rejection::Upstream(_)
+        | Rejection::Panicked(_) => {}
     }
     response
 }
@@ -114,7 +115,10 @@ const fn frames_badly(rejection: &Rejection) -> bool {
             | Violation::Format(_)
             | Violation::NoRoom { .. } => false,
         },
-        Rejection::Unroutable(_) | Rejection::Denied(_) | Rejection::Upstream(_) => false,
+        Rejection::Unroutable(_)
+        | Rejection::Denied(_)
+        | Rejection::Upstream(_)
+        | Rejection::Panicked(_) => false,
     }
 }
 

@@ -25,6 +25,7 @@ pub(super) fn of(rejection: &Rejection) -> (StatusCode, u32) {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Rejection::Invalid(violation) => return of_violation(violation),
+        Rejection::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Rejection::Upstream(error) => return (of_upstream(error), UPSTREAM),
     };
     (status, own_code(status))

@@ -14,6 +14,7 @@ use maskgate::config::Flags;
 use maskgate::config::Sources;
 use maskgate::config::Watch;
 use maskgate::control::Control;
+use maskgate::isolate;
 use maskgate::observe::events::EventLog;
 use maskgate::observe::journal::Journal;
 use maskgate::observe::request_log::LogSink;
@@ -115,9 +116,11 @@ impl Gateway {
         surroundings: Surroundings,
     ) -> Result<Self, RunError> {
         let events = EventLog::default();
+
         events.apply(&configuration.policy.log);
         let (log, lines) = LogSink::new();
         events.install(&log);
+        isolate::log_panics();
         let written = write_lines(lines)?;
         let Surroundings { clock, control, journal } = surroundings;
         let digest_key = key()?;
