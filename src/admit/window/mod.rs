@@ -8,18 +8,21 @@
 //! limit; it only has to be as large as the largest *n* asked for, or to hold all that the
 //! longest span contains. A limit may change with every request.
 
+mod fill;
+mod questions;
 mod ring;
 
 use std::hint::spin_loop;
 use std::time::Duration;
 
 use crate::admit::reach::Reach;
-use crate::policy::rate::BURST_SPAN;
 use crate::policy::rate::RateLimit;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::Ordering;
-use crate::time;
 use crate::time::Tick;
+pub use fill::Fill;
+use fill::Times;
+use questions::Questions;
 use ring::Moved;
 use ring::Next;
 use ring::Ring;
@@ -75,17 +78,6 @@ pub enum Bound {
 /// The ring has to grow before it can decide: call [`SlidingWindow::grow`] and ask again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MustGrow;
-
-/// How full a window is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fill {
-    /// Charges in the span: more than are allowed where the limit has been lowered.
-    pub taken: u32,
-    /// How many more are allowed.
-    pub remaining: u32,
-    /// Until then there is room for no more than `remaining`; zero when nothing is taken.
-    pub resets_in: Duration,
-}
 
 impl SlidingWindow {
     /// A window that remembers nothing yet.
@@ -213,20 +205,7 @@ impl SlidingWindow {
     /// How full the window is when `allowed` charges may lie in the last `span`. While other
     /// threads charge, it may be off by their charges.
     pub fn fill(&self, allowed: u32, span: Duration, now: Tick) -> Fill {
-        let (span, now) = (time::micros(span), now.as_micros());
-        let log = self.ring.log();
-        let gone = log.partition_point(|time| time.saturating_add(span) <= now);
-        let taken = log.length().saturating_sub(gone);
-        // Where there is no room at all, more than the oldest may have to leave.
-        let must_leave = taken.min(usize::try_from(allowed).unwrap_or(usize::MAX));
-        let last = log.time(log.length().saturating_sub(must_leave));
-        let resets_at = last.map_or(0, |time| time.saturating_add(span));
-        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
-        Fill {
-            taken,
-            remaining: allowed.saturating_sub(taken),
-            resets_in: Duration::from_micros(resets_at.saturating_sub(now)),
-        }
+        Fill::of(&self.ring.log(), allowed, span, now)
     }
 
     /// When the newest charge was made.
@@ -266,42 +245,6 @@ enum Obstacle {
 impl From<Moved> for Obstacle {
     fn from(Moved: Moved) -> Self {
         Self::Moved
-    }
-}
-
-/// The two questions of a limit: are there so many charges in such a span (µs)?
-struct Questions {
-    window: (usize, u64),
-    burst: Option<(usize, u64)>,
-}
-
-impl Questions {
-    fn of(limit: &RateLimit) -> Self {
-        let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
-        let burst = limit.burst_admissions();
-        Self {
-            window: (size(limit.admissions().get()), time::micros(limit.window())),
-            burst: burst.map(|burst| (size(burst.get()), time::micros(BURST_SPAN))),
-        }
-    }
-
-    /// The answer to both; `back` tells when the n-th charge ago was made.
-    fn verdict(
-        &self,
-        now: u64,
-        back: impl Fn(usize) -> Result<Option<u64>, Moved>,
-    ) -> Result<Verdict, Moved> {
-        let leaves = |(charges, span): (usize, u64)| {
-            Ok(back(charges)?.map_or(0, |time| time.saturating_add(span)))
-        };
-        let window = leaves(self.window)?;
-        let burst = self.burst.map_or(Ok(0), leaves)?;
-        let wait = window.max(burst).saturating_sub(now);
-        if wait == 0 {
-            return Ok(Verdict::Admitted);
-        }
-        let by = if burst > window { Bound::Burst } else { Bound::Window };
-        Ok(Verdict::Denied { retry_after: Duration::from_micros(wait), by })
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::num::NonZeroU64;
 
+use super::fill::Times;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::Ordering;
 
@@ -168,37 +169,23 @@ pub(super) struct Log<'w> {
 }
 
 impl Log<'_> {
-    /// How many there are.
-    pub(super) const fn length(&self) -> usize {
+    /// All of them.
+    pub(super) fn times(&self) -> impl Iterator<Item = u64> {
+        (0..self.length).filter_map(|nth| self.time(nth))
+    }
+}
+
+impl Times for Log<'_> {
+    fn length(&self) -> usize {
         self.length
     }
 
-    /// The `nth` oldest, counted from 0.
-    pub(super) fn time(&self, nth: usize) -> Option<u64> {
+    fn time(&self, nth: usize) -> Option<u64> {
         (nth < self.length).then(|| {
             let place = self.begins.saturating_add(nth);
             let place = place.checked_sub(self.slots.len()).unwrap_or(place);
             time_of(word_at(self.slots, place))
         })
-    }
-
-    /// All of them.
-    pub(super) fn times(&self) -> impl Iterator<Item = u64> {
-        (0..self.length).filter_map(|nth| self.time(nth))
-    }
-
-    /// How many of the oldest are `gone`: about eight looks at 150 times.
-    pub(super) fn partition_point(&self, gone: impl Fn(u64) -> bool) -> usize {
-        let (mut low, mut high) = (0, self.length);
-        while low < high {
-            let middle = low.midpoint(high);
-            if self.time(middle).is_some_and(&gone) {
-                low = middle.saturating_add(1);
-            } else {
-                high = middle;
-            }
-        }
-        low
     }
 }
 
@@ -230,6 +217,7 @@ const fn time_of(word: u64) -> u64 {
 mod tests {
     use super::LAP_MASK;
     use super::Ring;
+    use super::Times;
 
     fn charge(ring: &Ring, time: u64) {
         let next = ring.next().ok().unwrap();
