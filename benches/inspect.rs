@@ -33,6 +33,7 @@ use maskgate::policy::upstream::Origin;
 use maskgate::policy::upstream::Scheme;
 use maskgate::policy::upstream::Upstream;
 use maskgate::sid::AccountKey;
+use maskgate::sid::Digest;
 use maskgate::sid::ServiceKey;
 use maskgate::sid::Sid;
 use maskgate::sid::SidKind;
@@ -69,6 +70,7 @@ fn compare(mut group: BenchmarkGroup<'_, WallTime>, endpoint: Endpoint, form: St
         endpoint,
         account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
         service: Some(ServiceKey::Sid(Sid::new(SidKind::Service, [2; 16]))),
+        credential: Digest([9; 16]),
     };
     let head = head(form.len());
     let form = Bytes::from(form);

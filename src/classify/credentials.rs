@@ -11,18 +11,28 @@ use crate::classify::DigestKey;
 use crate::classify::Unroutable;
 use crate::sid;
 use crate::sid::AccountKey;
+use crate::sid::Digest;
 use crate::sid::Sid;
 use crate::sid::SidKind;
 
 /// The longest user and password together, in bytes; real ones have 34 and 32.
 const MAX_BASIC: usize = 1024;
 
-/// The account that the request's credentials stand for.
-pub(super) fn account(
+/// Whom a request's credentials stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) account: AccountKey,
+    /// The hash of scheme, user and password, or of scheme and token: another password is another
+    /// credential, another spelling of the scheme is not.
+    pub(super) credential: Digest,
+}
+
+/// The caller that the request's credentials stand for.
+pub(super) fn caller(
     accounts: &HashMap<Sid, Sid>,
     digests: &DigestKey,
     headers: &HeaderMap,
-) -> Result<AccountKey, Unroutable> {
+) -> Result<Caller, Unroutable> {
     let mut fields = headers.get_all(AUTHORIZATION).iter();
     let field = fields.next().ok_or(Unroutable::NoCredentials)?;
     if fields.next().is_some() {
@@ -33,9 +43,11 @@ pub(super) fn account(
     let rest = rest.trim_matches(' ');
     if scheme.eq_ignore_ascii_case("Basic") {
         let user = basic_user(rest).ok_or(Unroutable::MalformedCredentials)?;
-        Ok(account_of_user(accounts, digests, user))
+        let account = account_of_user(accounts, digests, user);
+        Ok(Caller { account, credential: digests.of_basic(rest.as_bytes()) })
     } else if scheme.eq_ignore_ascii_case("Bearer") && is_token68(rest) {
-        Ok(AccountKey::Credential(digests.of_token(rest.as_bytes())))
+        let credential = digests.of_token(rest.as_bytes());
+        Ok(Caller { account: AccountKey::Credential(credential), credential })
     } else {
         Err(Unroutable::MalformedCredentials)
     }
@@ -74,10 +86,11 @@ fn is_token68(token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::account;
+    use super::caller;
     use crate::classify::DigestKey;
     use crate::classify::Unroutable;
     use crate::sid::AccountKey;
+    use crate::sid::Digest;
     use crate::sid::Sid;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
@@ -94,7 +107,12 @@ mod tests {
         for field in fields {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(field).unwrap());
         }
-        account(&HashMap::new(), &DigestKey::new(&[7; 16]), &headers)
+        caller(&HashMap::new(), &DigestKey::new(&[7; 16]), &headers).map(|found| found.account)
+    }
+
+    fn credential_of(field: &str) -> Digest {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, field.parse().unwrap())]);
+        caller(&HashMap::new(), &DigestKey::new(&[7; 16]), &headers).unwrap().credential
     }
 
     fn basic(text: &str) -> Vec<u8> {
@@ -120,7 +138,8 @@ mod tests {
         headers.insert(AUTHORIZATION, HeaderValue::from_bytes(&field).unwrap());
         let known = HashMap::from([(key, account_sid)]);
         let digests = DigestKey::new(&[7; 16]);
-        assert_eq!(account(&known, &digests, &headers), Ok(AccountKey::Sid(account_sid)));
+        let found = caller(&known, &digests, &headers).unwrap();
+        assert_eq!(found.account, AccountKey::Sid(account_sid));
         let other_password = basic(&format!("{KEY}:other"));
         assert_eq!(of(&[&field]), of(&[&other_password]));
         assert!(matches!(of(&[&field]), Ok(AccountKey::Credential(_))));
@@ -131,6 +150,17 @@ mod tests {
         let one = of(&[b"Bearer aaa.bbb.ccc"]).unwrap();
         assert_eq!(of(&[b"bearer aaa.bbb.ccc"]), Ok(one));
         assert_ne!(of(&[b"Bearer aaa.bbb.ccd"]), Ok(one));
+    }
+
+    #[test]
+    fn a_credential_is_another_one_with_another_password_and_the_same_however_it_is_spelt() {
+        let encoded = |password| STANDARD.encode(format!("{ACCOUNT}:{password}"));
+        let right = credential_of(&format!("Basic {}", encoded("right")));
+        assert_eq!(credential_of(&format!("bASIC   {}", encoded("right"))), right);
+        assert_ne!(credential_of(&format!("Basic {}", encoded("wrong"))), right);
+        // A token that looks like Basic credentials is none.
+        assert_ne!(credential_of(&format!("Bearer {}", encoded("right"))), right);
+        assert_eq!(credential_of("Bearer a.b.c"), credential_of("bearer  a.b.c"));
     }
 
     #[test]

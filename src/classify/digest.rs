@@ -26,6 +26,11 @@ impl DigestKey {
         self.digest(&[b"api key", &sid.bytes()])
     }
 
+    /// The digest of Basic credentials, user and password together as they are encoded.
+    pub(super) fn of_basic(&self, encoded: &[u8]) -> Digest {
+        self.digest(&[b"basic", encoded])
+    }
+
     /// The digest of a bearer token.
     pub(super) fn of_token(&self, token: &[u8]) -> Digest {
         self.digest(&[b"token", token])

@@ -22,7 +22,9 @@ use crate::policy::endpoint::Endpoint;
 use crate::policy::endpoint::Method;
 use crate::policy::limit::Unmatched;
 use crate::sid::AccountKey;
+use crate::sid::Digest;
 use crate::sid::ServiceKey;
+use credentials::Caller;
 use path::ServicePart;
 
 /// What the gateway has to know of a request to limit it. A small `Copy` value.
@@ -34,6 +36,9 @@ pub struct RequestClass {
     pub account: AccountKey,
     /// The service that the path names; none for `/v1/Services` itself.
     pub service: Option<ServiceKey>,
+    /// The caller's credentials, by their hash: other than the account it is another one for
+    /// another password.
+    pub credential: Digest,
 }
 
 /// Classifies a request by its head alone: first whom it is meant for (400), then the route (404,
@@ -56,12 +61,13 @@ pub fn classify(
             Unmatched::Forward | Unmatched::Reject => return Err(refusal),
         },
     };
-    let account = credentials::account(&policy.accounts, digests, &head.headers)?;
+    let Caller { account, credential } =
+        credentials::caller(&policy.accounts, digests, &head.headers)?;
     let service = route.service.map(|service| match service {
         ServicePart::Sid(sid) => ServiceKey::Sid(sid),
         ServicePart::Name(name) => ServiceKey::Named(digests.of_name(account, &name)),
     });
-    Ok(RequestClass { endpoint: route.endpoint, account, service })
+    Ok(RequestClass { endpoint: route.endpoint, account, service, credential })
 }
 
 /// Whether the method speaks of the connection itself: a tunnel, or an echo of what came, secrets

@@ -21,6 +21,7 @@ use crate::policy::rate::RateLimit;
 use crate::reject::Decision;
 use crate::reject::Refusal;
 use crate::sid::AccountKey;
+use crate::sid::Digest;
 use crate::sid::ServiceKey;
 use crate::sid::Sid;
 use crate::sid::SidKind;
@@ -39,6 +40,7 @@ fn sent(request: u128, millis: u64) -> Sighting {
             endpoint: Endpoint::CreateSession,
             account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
             service: Some(ServiceKey::Sid(Sid::new(SidKind::Service, [2; 16]))),
+            credential: Digest([9; 16]),
         }),
         request,
         agent: Agent::TwilioPython,

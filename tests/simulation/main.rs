@@ -27,6 +27,7 @@ use maskgate::policy::upstream::Origin;
 use maskgate::policy::upstream::Scheme;
 use maskgate::policy::upstream::Upstream;
 use maskgate::sid::AccountKey;
+use maskgate::sid::Digest;
 use maskgate::sid::ServiceKey;
 use maskgate::sid::Sid;
 use maskgate::sid::SidKind;
@@ -55,6 +56,7 @@ fn class(service: u8) -> RequestClass {
         endpoint: Endpoint::CreateSession,
         account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
         service: Some(ServiceKey::Sid(Sid::new(SidKind::Service, [service; 16]))),
+        credential: Digest([9; 16]),
     }
 }
 

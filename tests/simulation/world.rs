@@ -76,7 +76,12 @@ struct Key {
 impl Key {
     fn new(endpoint: Endpoint, service: Option<ServiceKey>) -> Self {
         Self {
-            class: RequestClass { endpoint, account: AccountKey::Sid(OWNER), service },
+            class: RequestClass {
+                endpoint,
+                account: AccountKey::Sid(OWNER),
+                service,
+                credential: Digest([9; 16]),
+            },
             full: Log::default(),
             kept: Log::default(),
             judged_by_partner: false,

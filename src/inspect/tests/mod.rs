@@ -30,6 +30,7 @@ use crate::policy::upstream::Origin;
 use crate::policy::upstream::Scheme;
 use crate::policy::upstream::Upstream;
 use crate::sid::AccountKey;
+use crate::sid::Digest;
 use crate::sid::ServiceKey;
 use crate::sid::Sid;
 use crate::sid::SidKind;
@@ -53,6 +54,7 @@ pub(in crate::inspect) fn class(endpoint: Endpoint) -> RequestClass {
         endpoint,
         account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
         service: Some(ServiceKey::Sid(Sid::new(SidKind::Service, [2; 16]))),
+        credential: Digest([9; 16]),
     }
 }
 
