@@ -11,6 +11,7 @@ use std::collections::hash_map::RandomState;
 use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::sync::Barrier;
+use std::sync::LazyLock;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -20,9 +21,11 @@ use criterion::criterion_group;
 use criterion::criterion_main;
 use dashmap::DashMap;
 use fastrand::Rng;
+use maskgate::admit::case::Caller;
+use maskgate::admit::case::Case;
 use maskgate::admit::key::Scope;
 use maskgate::admit::key::WindowKey;
-use maskgate::admit::store::Case;
+use maskgate::admit::known::KnownCredentials;
 use maskgate::admit::store::WindowStore;
 use maskgate::admit::window::Charge;
 use maskgate::admit::window::MustGrow;
@@ -32,6 +35,7 @@ use maskgate::policy::endpoint::Endpoint;
 use maskgate::policy::limit::Limits;
 use maskgate::policy::limit::RateLimitFields;
 use maskgate::policy::rate::RateLimit;
+use maskgate::sid::Digest;
 use maskgate::sid::ServiceKey;
 use maskgate::sid::Sid;
 use maskgate::sid::SidKind;
@@ -45,6 +49,8 @@ const STEP: u64 = WINDOW.div_ceil(ALLOWED);
 
 /// At this distance (µs) a million keys asked at random are each asked about once a window.
 const PAUSE: u64 = 5;
+
+static NOBODY: LazyLock<KnownCredentials> = LazyLock::new(KnownCredentials::new);
 
 /// The rival: a list of times under a lock.
 #[derive(Default)]
@@ -162,6 +168,7 @@ fn decide(store: &WindowStore, number: u64, now: u64, fields: RateLimitFields) -
         other_limit: None,
         charge: Charge::Admitted,
         fields,
+        caller: Caller { credential: Digest([7; 16]), known: &NOBODY },
         now: Tick::from_micros(now),
     };
     store.decide(&case, NonZeroUsize::MAX).unwrap().verdict

@@ -133,7 +133,7 @@ impl Gateway {
         if admitted.is_err() {
             body.finish().await; // reads nothing, unless a client is being tested
         }
-        let permit = admitted?; // 429, 503
+        let mut permit = admitted?; // 429, 503
         record.admitted(&permit);
         let bodies = &self.shared.bodies;
         let body = inspect(policy, bodies, &class, &head, body).await?; // 400, 408, 413, 415, 503
@@ -142,6 +142,10 @@ impl Gateway {
         let sent = self.shared.clock.now();
         let answer = self.forwarder.send(&policy.upstream, outgoing).await?; // 502, 504
         record.answered(answer.status(), sent);
+        let (admission, now) = (&self.shared.admission, self.shared.clock.now());
+        if let Some(reason) = admission.answered(&class, &mut permit, answer.status(), now) {
+            record.gave_back(reason);
+        }
         Ok((answer, permit)) // the permit lives until the last byte
     }
 }

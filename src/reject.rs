@@ -133,6 +133,8 @@ pub enum Refusal {
     Credentials,
     /// Too many requests in the window.
     Rate,
+    /// Too many requests of strangers, in a guarded window.
+    Guard,
     /// Too many requests under way.
     InFlight,
     /// Too many requests under way for the service.
@@ -145,7 +147,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of [`index`](Self::index).
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Syntax,
         Self::HeadSize,
         Self::Host,
@@ -153,6 +155,7 @@ impl Refusal {
         Self::Method,
         Self::Credentials,
         Self::Rate,
+        Self::Guard,
         Self::InFlight,
         Self::ServiceInFlight,
         Self::Keys,
@@ -181,6 +184,7 @@ impl Refusal {
             Self::Method => "method",
             Self::Credentials => "credentials",
             Self::Rate => "rate",
+            Self::Guard => "guard",
             Self::InFlight => "in_flight",
             Self::ServiceInFlight => "service_in_flight",
             Self::Keys => "keys",
@@ -192,6 +196,7 @@ impl Refusal {
 impl From<&Denial> for Refusal {
     fn from(denial: &Denial) -> Self {
         match denial {
+            Denial::Rate(rate) if rate.is_guards() => Self::Guard,
             Denial::Rate(_) => Self::Rate,
             Denial::InFlight { of: InFlightOf::Total, .. } => Self::InFlight,
             Denial::InFlight { of: InFlightOf::Service, .. } => Self::ServiceInFlight,

@@ -1,10 +1,10 @@
-//! Atomics of the standard library, or loom's when the models are checked.
+//! Atomics and locks of the standard library, or loom's when the models are checked.
 //!
 //! The configuration flag has a name of our own: under `--cfg loom` tokio leaves out
 //! `tokio::net`, and hyper-util no longer compiles.
 
 #[cfg(not(gateway_loom))]
-pub(crate) use std::sync::atomic;
+pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
 
 #[cfg(gateway_loom)]
-pub(crate) use loom::sync::atomic;
+pub(crate) use loom::sync::{Mutex, MutexGuard, atomic};

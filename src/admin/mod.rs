@@ -189,10 +189,14 @@ fn windows(state: &State, query: &str) -> Response<Full<Bytes>> {
 fn readings(state: &State) -> Readings {
     let shared = &state.shared;
     let upstream = &state.upstream_counters;
+    let admission = &shared.admission;
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     Readings {
-        in_flight: shared.admission.in_flight().into(),
-        body_bytes: u64::try_from(shared.bodies.held()).unwrap_or(u64::MAX),
-        live_keys: u64::try_from(shared.admission.live_windows()).unwrap_or(u64::MAX),
+        in_flight: admission.in_flight().into(),
+        body_bytes: count(shared.bodies.held()),
+        live_keys: count(admission.live_windows()),
+        guarded_windows: count(admission.guarded_windows()),
+        known_credentials: count(admission.known_credentials()),
         generation: shared.policy.snapshot().generation,
         upstream_idle: upstream.idle(),
         upstream_opened: upstream.opened(),

@@ -21,6 +21,10 @@ pub(super) fn render(state: &State, service: Sid) -> String {
                 "admissions_in_window": view.taken,
                 "remaining": view.remaining,
                 "free_in_seconds": view.free_in.as_secs_f64(),
+                "guard": view.guard.map(|guard| json!({
+                    "ends_in_seconds": guard.ends_in.as_secs_f64(),
+                    "strangers_unanswered": guard.unanswered,
+                })),
             })
         })
         .collect();

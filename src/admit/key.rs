@@ -111,6 +111,7 @@ mod tests {
     use crate::policy::rate::Mode;
     use crate::policy::rate::RateRule;
     use crate::sid::AccountKey;
+    use crate::sid::Digest;
     use crate::sid::ServiceKey;
     use crate::sid::Sid;
     use crate::sid::SidKind;
@@ -120,7 +121,12 @@ mod tests {
 
     fn class(endpoint: Endpoint, service: Option<Sid>) -> RequestClass {
         let service = service.map(ServiceKey::Sid);
-        RequestClass { endpoint, account: AccountKey::Sid(ACCOUNT), service }
+        RequestClass {
+            endpoint,
+            account: AccountKey::Sid(ACCOUNT),
+            service,
+            credential: Digest([9; 16]),
+        }
     }
 
     #[test]

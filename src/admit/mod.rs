@@ -1,45 +1,52 @@
 //! May it go on *now*? The rate of its window and the number of requests under way.
 //!
-//! **Invariant:** a refusal charges nothing, except where refusals are to be counted. What can
-//! be given back, the place among the requests under way, is taken first; the charge that
-//! cannot be given back comes last.
+//! **Invariant:** a refusal charges nothing, except where refusals are to be counted. What is
+//! always given back, the place among the requests under way, is taken first; the charge comes
+//! last. It is taken back only where the upstream refuses a stranger.
 
+mod answered;
+pub mod case;
+mod denial;
+mod form;
+pub mod guard;
 pub mod in_flight;
 pub mod key;
+pub mod known;
 mod reach;
 pub mod standing;
 pub mod store;
 pub mod window;
 
-use std::num::NonZeroU32;
-use std::num::NonZeroUsize;
-use std::time::Duration;
-
 use crate::classify::RequestClass;
 use crate::policy::Policy;
 use crate::policy::limit::Limits;
 use crate::policy::limit::RateLimitFields;
-use crate::policy::rate::BURST_SPAN;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
 use crate::policy::rate::RateLimit;
-use crate::policy::rate::SetBy;
+use crate::sid::Digest;
 use crate::sid::ServiceKey;
 use crate::time::Tick;
+pub use answered::GiveBack;
+use case::Caller;
+use case::Case;
+use case::Decision;
+pub use denial::Denial;
+pub use denial::RateDenial;
+pub use denial::RuleInWords;
+pub use form::GuardView;
+use guard::Place;
 use in_flight::Full;
 use in_flight::InFlight;
 use in_flight::InFlightGuard;
-use in_flight::InFlightOf;
 use key::Rules;
 use key::WindowKey;
+use known::KnownCredentials;
 use standing::Standing;
 use standing::WindowView;
-use store::Case;
-use store::Decision;
 use store::Swept;
 use store::TooManyKeys;
 use store::WindowStore;
-use window::Bound;
 use window::Charge;
 use window::Verdict;
 
@@ -47,6 +54,7 @@ use window::Verdict;
 #[derive(Debug, Default)]
 pub struct Admission {
     windows: WindowStore,
+    known: KnownCredentials,
     in_flight: InFlight,
 }
 
@@ -62,71 +70,19 @@ pub struct Permit {
     pub standing: Option<Standing>,
     /// Why a rule on trial would have refused it.
     pub would_deny: Option<Denial>,
-    _guard: InFlightGuard,
+    /// The time of its charge, unless every offer is charged.
+    may_be_given_back: Option<Tick>,
+    /// Until the upstream has answered, where a guarded window admitted a stranger.
+    place: Option<Place>,
+    _under_way: InFlightGuard,
 }
 
-/// Why a request is not admitted now.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Denial {
-    /// Too many lately.
-    #[error(transparent)]
-    Rate(RateDenial),
-    /// Too many under way.
-    #[error("{max} requests are under way for {}, as many as may be", match .of {
-        InFlightOf::Total => "all services",
-        InFlightOf::Service => "this service",
-    })]
-    InFlight {
-        /// Where.
-        of: InFlightOf,
-        /// How many may be.
-        max: NonZeroU32,
-    },
-    /// Its window would be one too many.
-    #[error("requests for {max} services and endpoints are counted, as many as may be")]
-    TooManyKeys {
-        /// How many may be.
-        max: NonZeroUsize,
-    },
-}
-
-impl Denial {
-    /// The whole seconds after which to come again, at least one: a client that is told to wait
-    /// for none would come back at once. Of a cap nobody can know when there is room.
-    pub fn seconds_to_wait(&self) -> u64 {
-        match self {
-            Self::Rate(denial) => denial.seconds_to_wait(),
-            Self::InFlight { .. } | Self::TooManyKeys { .. } => 1,
-        }
-    }
-
-    /// The rate that denies; none where a cap does.
-    pub const fn limit(&self) -> Option<RateLimit> {
-        match self {
-            Self::Rate(denial) => Some(denial.limit),
-            Self::InFlight { .. } | Self::TooManyKeys { .. } => None,
-        }
-    }
-}
-
-/// A window is full.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "at most {} requests in {:?} are admitted; retry in {retry_after:?}",
-    self.allowed(),
-    self.span()
-)]
-pub struct RateDenial {
-    /// The limit.
-    pub limit: RateLimit,
-    /// Which of its two numbers denies: where both do, the one that does so for longer.
-    pub by: Bound,
-    /// When there is room: exact, and above zero.
-    pub retry_after: Duration,
-    /// Who set the limit.
-    pub set_by: SetBy,
-    /// What the `RateLimit` fields say; none where there are none to be sent.
-    pub standing: Option<Standing>,
+/// What an admitted request has taken of its window; nothing where no window is asked.
+#[derive(Default)]
+struct Admitted {
+    standing: Option<Standing>,
+    charged_at: Option<Tick>,
+    place: Option<Place>,
 }
 
 /// What is the same for every question about one request.
@@ -134,6 +90,7 @@ struct Asked<'p> {
     limits: &'p Limits,
     rules: Rules<'p>,
     key: WindowKey,
+    credential: Digest,
     now: Tick,
 }
 
@@ -156,21 +113,30 @@ impl Admission {
         let limits = &policy.limits;
         let rules = Rules::of(limits, class);
         let rule = rules.own;
-        let asked = Asked { limits, rules, key: WindowKey::of(class), now };
-        let guard = match self.in_flight.enter(&limits.in_flight, class.service) {
-            Ok(guard) => guard,
+        let (key, credential) = (WindowKey::of(class), class.credential);
+        let asked = Asked { limits, rules, key, credential, now };
+        let under_way = match self.in_flight.enter(&limits.in_flight, class.service) {
+            Ok(under_way) => under_way,
             Err(full) => return Err(self.without_room(&asked, full)),
         };
         let charge = match rule.count {
             Counting::Admitted => Charge::Admitted,
             Counting::Offered => Charge::Offered,
         };
-        let (standing, would_deny) = match (self.judge(&asked, charge), rule.mode) {
-            (Ok(standing), _) => (standing, None),
+        let (admitted, would_deny) = match (self.judge(&asked, charge), rule.mode) {
+            (Ok(admitted), _) => (admitted, None),
             (Err(denial), Mode::Enforce) => return Err(denial),
-            (Err(denial), Mode::Shadow | Mode::Off) => (None, Some(denial)),
+            (Err(denial), Mode::Shadow | Mode::Off) => (Admitted::default(), Some(denial)),
         };
-        Ok(Permit { limit: rule.limit, mode: rule.mode, standing, would_deny, _guard: guard })
+        Ok(Permit {
+            limit: rule.limit,
+            mode: rule.mode,
+            standing: admitted.standing,
+            would_deny,
+            may_be_given_back: admitted.charged_at.filter(|_| charge == Charge::Admitted),
+            place: admitted.place,
+            _under_way: under_way,
+        })
     }
 
     /// What a request is told when there is no room for it among those under way: it is not
@@ -189,12 +155,12 @@ impl Admission {
 
     /// What the window says; the standing is for the `RateLimit` fields, which only a rule that
     /// is carried out sends.
-    fn judge(&self, asked: &Asked<'_>, charge: Charge) -> Result<Option<Standing>, Denial> {
+    fn judge(&self, asked: &Asked<'_>, charge: Charge) -> Result<Admitted, Denial> {
         let rule = asked.rules.own;
         let fields = match rule.mode {
             Mode::Enforce => asked.limits.headers,
             Mode::Shadow => RateLimitFields::Off,
-            Mode::Off => return Ok(None),
+            Mode::Off => return Ok(Admitted::default()),
         };
         let case = Case {
             key: asked.key,
@@ -202,15 +168,16 @@ impl Admission {
             other_limit: asked.rules.of_others.map(|rule| &rule.limit),
             charge,
             fields,
+            caller: Caller { credential: asked.credential, known: &self.known },
             now: asked.now,
         };
         let max_keys = asked.limits.max_keys;
-        let Decision { verdict, standing } = self
+        let Decision { verdict, standing, charged_at, place } = self
             .windows
             .decide(&case, max_keys)
             .map_err(|TooManyKeys| Denial::TooManyKeys { max: max_keys })?;
         match verdict {
-            Verdict::Admitted => Ok(standing),
+            Verdict::Admitted => Ok(Admitted { standing, charged_at, place }),
             Verdict::Denied { retry_after, by } => Err(Denial::Rate(RateDenial {
                 limit: rule.limit,
                 by,
@@ -221,9 +188,10 @@ impl Admission {
         }
     }
 
-    /// Drops the windows that `policy` asks for no more, and gives their memory back. It looks
-    /// at every window: call it about once a second, from a thread that serves no connections.
+    /// Drops the windows that `policy` asks for no more, ends guards and forgets credentials
+    /// whose time is over, and gives the memory back. It looks at every window: call it about once a second, from a thread that serves no connections.
     pub fn sweep(&self, policy: &Policy, now: Tick) -> Swept {
+        self.known.sweep(now);
         self.windows.sweep(&policy.limits, now)
     }
 
@@ -242,33 +210,19 @@ impl Admission {
         self.windows.live()
     }
 
+    /// How many of them are guarded against strangers.
+    pub fn guarded_windows(&self) -> usize {
+        self.windows.guarded()
+    }
+
+    /// How many credentials are no strangers, each counted for every service and account.
+    pub fn known_credentials(&self) -> usize {
+        self.known.len()
+    }
+
     /// How many requests are under way.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.total()
-    }
-}
-
-impl RateDenial {
-    /// The whole seconds after which a request is admitted, at least one.
-    pub fn seconds_to_wait(&self) -> u64 {
-        let wait = self.retry_after;
-        wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
-    }
-
-    /// How many requests are allowed in the span that denies.
-    pub fn allowed(&self) -> NonZeroU32 {
-        match self.by {
-            Bound::Window => self.limit.admissions(),
-            Bound::Burst => self.limit.burst_admissions().unwrap_or(self.limit.admissions()),
-        }
-    }
-
-    /// The span that denies.
-    pub const fn span(&self) -> Duration {
-        match self.by {
-            Bound::Window => self.limit.window(),
-            Bound::Burst => BURST_SPAN,
-        }
     }
 }
 

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use crate::admit::window::Charge;
-use crate::admit::window::SlidingWindow;
+use crate::admit::form::Form;
+use crate::admit::form::GuardView;
+use crate::admit::guard::StrangersRoom;
+use crate::admit::window::Fill;
 use crate::admit::window::Verdict;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::rate::BURST_SPAN;
@@ -31,16 +33,26 @@ pub struct Room {
 }
 
 impl Standing {
-    /// How the window stands at `now`.
-    pub(crate) fn of(window: &SlidingWindow, limit: &RateLimit, now: Tick) -> Self {
+    /// How the window stands; `fill` tells how full it is.
+    pub(crate) fn of(limit: &RateLimit, fill: impl Fn(u32, Duration) -> Fill) -> Self {
         let room = |allowed, span| {
-            let fill = window.fill(allowed, span, now);
+            let fill = fill(allowed, span);
             Room { requests: fill.remaining, seconds: whole_seconds(fill.resets_in) }
         };
         Self {
             window: room(limit.admissions().get(), limit.window()),
             burst: limit.burst_admissions().map(|burst| room(burst.get(), BURST_SPAN)),
         }
+    }
+
+    /// What remains of it to a stranger in a guarded window.
+    #[must_use]
+    pub(crate) fn within(self, strangers: StrangersRoom) -> Self {
+        if strangers.requests >= self.window.requests {
+            return self;
+        }
+        let (requests, seconds) = (strangers.requests, whole_seconds(strangers.changes_in));
+        Self { window: Room { requests, seconds }, ..self }
     }
 
     /// How many more requests are allowed by both numbers.
@@ -63,24 +75,22 @@ pub struct WindowView {
     pub remaining: u32,
     /// When the next request would be admitted; zero is now.
     pub free_in: Duration,
+    /// How it is guarded, where it is; the other numbers are those of callers that are known.
+    pub guard: Option<GuardView>,
 }
 
 impl WindowView {
     /// How the window stands at `now`.
-    pub(crate) fn of(
-        endpoint: Endpoint,
-        window: &SlidingWindow,
-        limit: RateLimit,
-        now: Tick,
-    ) -> Self {
-        let taken = window.fill(limit.admissions().get(), limit.window(), now).taken;
-        let remaining = Standing::of(window, &limit, now).requests();
-        let free_in = match window.decide(&limit, Charge::Nothing, now) {
-            Ok(Verdict::Denied { retry_after, .. }) => retry_after,
-            // A peek charges nothing, so it never needs a larger ring.
-            Ok(Verdict::Admitted) | Err(_) => Duration::ZERO,
+    pub(crate) fn of(endpoint: Endpoint, window: &Form, limit: RateLimit, now: Tick) -> Self {
+        let fill = |allowed, span| window.fill(allowed, span, now);
+        let taken = fill(limit.admissions().get(), limit.window()).taken;
+        let remaining = Standing::of(&limit, fill).requests();
+        let free_in = match window.peek(&limit, now) {
+            Verdict::Denied { retry_after, .. } => retry_after,
+            Verdict::Admitted => Duration::ZERO,
         };
-        Self { endpoint, limit, taken, remaining, free_in }
+        let guard = window.guard_view(now);
+        Self { endpoint, limit, taken, remaining, free_in, guard }
     }
 }
 
@@ -97,6 +107,7 @@ mod tests {
     use super::Standing;
     use super::WindowView;
     use super::whole_seconds;
+    use crate::admit::form::Form;
     use crate::admit::window::Charge;
     use crate::admit::window::SlidingWindow;
     use crate::policy::endpoint::Endpoint;
@@ -125,7 +136,10 @@ mod tests {
         for micros in [0, 900_000] {
             window.decide(&limit(), Charge::Admitted, Tick::from_micros(micros)).unwrap();
         }
-        let at = |micros| Standing::of(&window, &limit(), Tick::from_micros(micros));
+        let at = |micros| {
+            let now = Tick::from_micros(micros);
+            Standing::of(&limit(), |allowed, span| window.fill(allowed, span, now))
+        };
         assert_eq!(at(900_000).window, Room { requests: 2, seconds: 2 });
         assert_eq!(at(900_000).burst, Some(Room { requests: 0, seconds: 1 }));
         assert_eq!(at(900_000).requests(), 0);
@@ -141,7 +155,7 @@ mod tests {
             window.decide(&limit(), Charge::Admitted, Tick::from_micros(0)).unwrap();
         }
         let now = Tick::from_micros(250_000);
-        let view = WindowView::of(Endpoint::FetchSession, &window, limit(), now);
+        let view = WindowView::of(Endpoint::FetchSession, &Form::Open(window), limit(), now);
         assert_eq!((view.taken, view.remaining), (2, 0));
         assert_eq!(view.free_in, Duration::from_millis(750));
     }

@@ -13,20 +13,20 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::Entry;
 
+use crate::admit::case::Case;
+use crate::admit::case::Decision;
+use crate::admit::form::Form;
+use crate::admit::form::GivenBack;
+use crate::admit::form::Refused;
 use crate::admit::key::Scope;
 use crate::admit::key::WindowKey;
 use crate::admit::reach::Reaches;
-use crate::admit::standing::Standing;
 use crate::admit::standing::WindowView;
 use crate::admit::window::Charge;
 use crate::admit::window::MustGrow;
-use crate::admit::window::SlidingWindow;
-use crate::admit::window::Verdict;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::limit::Limits;
-use crate::policy::limit::RateLimitFields;
 use crate::policy::rate::Mode;
-use crate::policy::rate::RateLimit;
 use crate::sid::ServiceKey;
 use crate::time::Tick;
 
@@ -36,66 +36,21 @@ const SHARDS: usize = 1024;
 /// A sweep keeps a window for so much longer than it must, so that a thread whose time is behind
 /// the sweep's does not find a full window gone.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// One question to the store.
-#[derive(Clone, Copy, Debug)]
-pub struct Case<'p> {
-    /// Which window.
-    pub key: WindowKey,
-    /// What it is judged by.
-    pub limit: &'p RateLimit,
-    /// What other requests are judged by in the same window, where that is something else.
-    pub other_limit: Option<&'p RateLimit>,
-    /// What the decision adds to it.
-    pub charge: Charge,
-    /// Whether the answer includes the standing.
-    pub fields: RateLimitFields,
-    /// When.
-    pub now: Tick,
-}
-
-/// The answer to a [`Case`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Yes or no.
-    pub verdict: Verdict,
-    /// How the window stands after it, where it was asked for.
-    pub standing: Option<Standing>,
-}
+/// Where more than one in so many of the windows that may be are guarded, somebody tries his luck
+/// with many services: guards of windows that saw no stranger in the last span are then over
+/// early, so that they do not keep new windows out for a minute each.
+const CROWD: usize = 10;
 
 /// There are as many windows as there may be, and this would be a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyKeys;
 
-impl Case<'_> {
-    fn judge(&self, window: &SlidingWindow) -> Result<Decision, MustGrow> {
-        if let Some(other) = self.other_limit {
-            window.remember_for(other);
-        }
-        let verdict = window.decide(self.limit, self.charge, self.now)?;
-        let standing = match self.fields {
-            RateLimitFields::On => Some(Standing::of(window, self.limit, self.now)),
-            RateLimitFields::Off => None,
-        };
-        Ok(Decision { verdict, standing })
-    }
-
-    fn judge_alone(&self, window: &mut SlidingWindow) -> Decision {
-        loop {
-            match self.judge(window) {
-                Ok(decision) => return decision,
-                // Once is enough: a ring that has just grown has a free slot.
-                Err(MustGrow) => window.grow(),
-            }
-        }
-    }
-}
-
 /// Every window in use.
 #[derive(Debug)]
 pub struct WindowStore {
-    windows: DashMap<WindowKey, SlidingWindow, RandomState>,
+    windows: DashMap<WindowKey, Form, RandomState>,
     live: AtomicUsize,
+    guarded: AtomicUsize,
     /// The most windows seen by a sweep since the shards were last shrunk.
     widest: AtomicUsize,
 }
@@ -107,6 +62,7 @@ impl WindowStore {
         Self {
             windows: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher, SHARDS),
             live: AtomicUsize::new(0),
+            guarded: AtomicUsize::new(0),
             widest: AtomicUsize::new(0),
         }
     }
@@ -117,12 +73,10 @@ impl WindowStore {
         case: &Case<'_>,
         max_keys: NonZeroUsize,
     ) -> Result<Decision, TooManyKeys> {
-        let decided = self.windows.view(&case.key, |_, window| case.judge(window));
+        let decided = self.windows.view(&case.key, |_, window| window.judge(case));
         match decided {
             Some(Ok(decision)) => Ok(decision),
-            None if case.charge == Charge::Nothing => {
-                Ok(case.judge_alone(&mut SlidingWindow::new()))
-            }
+            None if case.charge == Charge::Nothing => Ok(Form::new().judge_alone(case)),
             Some(Err(MustGrow)) | None => self.decide_alone(case, max_keys),
         }
     }
@@ -134,11 +88,11 @@ impl WindowStore {
         max_keys: NonZeroUsize,
     ) -> Result<Decision, TooManyKeys> {
         match self.windows.entry(case.key) {
-            Entry::Occupied(mut entry) => Ok(case.judge_alone(entry.get_mut())),
+            Entry::Occupied(mut entry) => Ok(entry.get_mut().judge_alone(case)),
             Entry::Vacant(entry) => {
                 self.count_one(max_keys)?;
-                let mut window = SlidingWindow::new();
-                let decision = case.judge_alone(&mut window);
+                let mut window = Form::new();
+                let decision = window.judge_alone(case);
                 entry.insert(window);
                 Ok(decision)
             }
@@ -160,17 +114,40 @@ impl WindowStore {
         self.live.load(Ordering::Relaxed)
     }
 
+    /// How many of them are guarded.
+    pub fn guarded(&self) -> usize {
+        self.guarded.load(Ordering::Relaxed)
+    }
+
+    /// The upstream has refused a stranger: its charge is taken back, and the window is guarded
+    /// from now on. Answers whether there was a charge to take back; a window that has been
+    /// dropped has none.
+    pub fn give_back(&self, key: &WindowKey, refused: &Refused<'_>, now: Tick) -> bool {
+        let Some(mut window) = self.windows.get_mut(key) else { return false };
+        let GivenBack { was_charged, is_new } = window.give_back(refused, now);
+        if is_new {
+            self.guarded.fetch_add(1, Ordering::Relaxed);
+        }
+        was_charged
+    }
+
     /// Drops every window whose charges have all left the longest span that `limits`, or a rule
     /// that has judged it, may still ask for, and gives the memory back. Locks one shard at a
     /// time, but looks at every window: call it from a thread that serves no connections.
     pub fn sweep(&self, limits: &Limits, now: Tick) -> Swept {
         let reaches = Reaches::of(limits);
+        let is_crowded = self.guarded() > limits.max_keys.get() / CROWD;
         let mut swept = Swept { live: 0, dropped: 0, fullest: [0.0; Endpoint::COUNT] };
         self.windows.retain(|key, window| {
             let reach = reaches.of_window(key, window.reach());
             window.set_reach(reach);
             let span = Duration::from_micros(reach.micros.into());
-            if window.newest().is_none_or(|newest| newest.plus(span).plus(GRACE) <= now) {
+            if window.open(is_crowded, span, now) {
+                self.guarded.fetch_sub(1, Ordering::Relaxed);
+            }
+            if !window.is_guarded()
+                && window.newest().is_none_or(|newest| newest.plus(span).plus(GRACE) <= now)
+            {
                 swept.dropped = swept.dropped.saturating_add(1);
                 return false;
             }
@@ -229,7 +206,7 @@ pub struct Swept {
 }
 
 impl Swept {
-    fn note(&mut self, key: &WindowKey, window: &SlidingWindow, limits: &Limits, now: Tick) {
+    fn note(&mut self, key: &WindowKey, window: &Form, limits: &Limits, now: Tick) {
         let rule = key.rule(limits);
         let Some(fullest) = self.fullest.get_mut(key.endpoint.index()) else { return };
         if rule.mode != Mode::Off {
@@ -246,8 +223,10 @@ mod tests {
     use super::Case;
     use super::TooManyKeys;
     use super::WindowStore;
+    use crate::admit::case::Caller;
     use crate::admit::key::Scope;
     use crate::admit::key::WindowKey;
+    use crate::admit::known::KnownCredentials;
     use crate::admit::window::Charge;
     use crate::admit::window::Verdict;
     use crate::policy::endpoint::Endpoint;
@@ -255,12 +234,14 @@ mod tests {
     use crate::policy::limit::RateLimitFields;
     use crate::policy::rate::RateLimit;
     use crate::policy::rate::RateRule;
+    use crate::sid::Digest;
     use crate::sid::ServiceKey;
     use crate::sid::Sid;
     use crate::sid::SidKind;
     use crate::time::Tick;
     use std::num::NonZeroU32;
     use std::num::NonZeroUsize;
+    use std::sync::LazyLock;
     use std::time::Duration;
 
     const SECOND: u64 = 1_000_000;
@@ -270,6 +251,7 @@ mod tests {
     }
 
     fn case(number: u8, charge: Charge, micros: u64) -> Case<'static> {
+        static NOBODY: LazyLock<KnownCredentials> = LazyLock::new(KnownCredentials::new);
         let scope = Scope::Service(service(number));
         Case {
             key: WindowKey { scope, endpoint: Endpoint::FetchSession },
@@ -277,6 +259,7 @@ mod tests {
             other_limit: None,
             charge,
             fields: RateLimitFields::Off,
+            caller: Caller { credential: Digest([number; 16]), known: &NOBODY },
             now: Tick::from_micros(micros),
         }
     }

@@ -27,6 +27,7 @@ use crate::policy::upstream::Origin;
 use crate::policy::upstream::Scheme;
 use crate::policy::upstream::Upstream;
 use crate::sid::AccountKey;
+use crate::sid::Digest;
 use crate::sid::ServiceKey;
 use crate::sid::Sid;
 use crate::sid::SidKind;
@@ -58,6 +59,7 @@ fn class(number: u8) -> RequestClass {
         endpoint: Endpoint::CreateSession,
         account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
         service: Some(ServiceKey::Sid(Sid::new(SidKind::Service, [number; 16]))),
+        credential: Digest([9; 16]),
     }
 }
 
@@ -98,7 +100,7 @@ fn a_refusal_says_which_limit_and_when_there_is_room() {
     assert_eq!(denial.retry_after, Duration::from_millis(1500));
     let room = denial.standing.map(|standing| standing.window);
     assert_eq!(room, Some(Room { requests: 0, seconds: 2 }));
-    assert_eq!(denial.to_string(), "at most 2 requests in 2s are admitted; retry in 1.5s");
+    assert_eq!(denial.to_string(), "at most 2 requests in any 2s are admitted; retry in 1.5s");
 }
 
 #[test]

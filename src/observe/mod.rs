@@ -25,6 +25,7 @@ use http::request::Parts;
 use http_body::Body;
 
 use crate::admit::Denial;
+use crate::admit::GiveBack;
 use crate::admit::Permit;
 use crate::agent::Agent;
 use crate::classify::RequestClass;
@@ -210,6 +211,11 @@ impl Record {
         self.outcome.status = Some(status);
     }
 
+    /// The upstream has refused a stranger, who got its place in the window back.
+    pub fn gave_back(&self, reason: GiveBack) {
+        self.observer.metrics.count_give_back(reason);
+    }
+
     /// The upstream's answer broke off; the client sees its connection close.
     pub fn broke_off(&mut self, error: &AnswerError) {
         self.outcome.decision = Decision::UpstreamFailed;
@@ -330,7 +336,7 @@ impl Drop for Record {
 fn rate_outcome(denial: &Denial) -> Option<RateOutcome> {
     match denial {
         Denial::Rate(rate) => Some(RateOutcome {
-            allowed: rate.allowed().get(),
+            allowed: rate.allowed(),
             retry_after: rate.retry_after,
             set_by: rate.set_by.clone(),
         }),

@@ -128,11 +128,10 @@ fn message(rejection: &Rejection, class: Option<&RequestClass>) -> String {
         return rejection.to_string();
     };
     format!(
-        "Too Many Requests: {} of {} is limited to {} requests in any {:?}; retry after {} s",
+        "Too Many Requests: {} of {} is limited to {}; retry after {} s",
         class.endpoint,
         Whose(class),
-        denial.allowed(),
-        denial.span(),
+        denial.rule(),
         denial.seconds_to_wait(),
     )
 }

@@ -24,5 +24,6 @@ mod retries;
 mod routes;
 mod shutdown;
 mod spec;
+mod strangers;
 mod support;
 mod tls;

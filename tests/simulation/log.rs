@@ -63,9 +63,18 @@ impl Log {
         self.0.is_empty()
     }
 
-    /// Adds one; a thread whose time is behind is recorded with the newest.
-    pub(crate) fn charge(&mut self, now: u64) {
-        self.0.push(now.max(self.0.last().copied().unwrap_or(0)));
+    /// Adds one, and answers with its time; a thread whose time is behind is recorded with the
+    /// newest.
+    pub(crate) fn charge(&mut self, now: u64) -> u64 {
+        let time = now.max(self.0.last().copied().unwrap_or(0));
+        self.0.push(time);
+        time
+    }
+
+    /// Removes one of this time, if there is one.
+    pub(crate) fn give_back(&mut self, time: u64) -> bool {
+        let found = self.0.iter().rposition(|&each| each == time);
+        found.map(|place| self.0.remove(place)).is_some()
     }
 
     /// Removes what has left `span`.

@@ -6,9 +6,11 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test, built with overflow checks")]
 
 mod adversaries;
+mod guard;
 mod log;
 mod properties;
 mod rules;
+mod strangers;
 mod threads;
 mod world;
 

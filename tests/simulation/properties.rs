@@ -1,7 +1,9 @@
 //! One window against the model, for any sequence of requests; a failure is made small.
 
 use maskgate::admit::window::Charge;
+use maskgate::admit::window::Judgement;
 use maskgate::admit::window::MustGrow;
+use maskgate::admit::window::PlainWindow;
 use maskgate::admit::window::SlidingWindow;
 use maskgate::admit::window::Verdict;
 use maskgate::policy::rate::RateLimit;
@@ -48,6 +50,70 @@ fn wait(verdict: Verdict) -> u64 {
     }
 }
 
+/// A window in either form.
+enum Either {
+    Ring(SlidingWindow),
+    List(PlainWindow),
+}
+
+impl Either {
+    fn swap(&mut self) {
+        *self = match self {
+            Self::Ring(ring) => Self::List(PlainWindow::from(ring)),
+            Self::List(list) => Self::Ring(SlidingWindow::from(list)),
+        };
+    }
+
+    fn judge(&mut self, limit: &RateLimit, now: u64) -> Judgement {
+        let now = Tick::from_micros(now);
+        loop {
+            let judged = match self {
+                Self::Ring(ring) => ring.judge(limit, Charge::Admitted, now),
+                Self::List(list) => Ok(list.judge(limit, Charge::Admitted, now)),
+            };
+            match (judged, &mut *self) {
+                (Ok(judgement), _) => return judgement,
+                (Err(MustGrow), Self::Ring(ring)) => ring.grow(),
+                (Err(MustGrow), Self::List(_)) => panic!("a list never has to grow"),
+            }
+        }
+    }
+
+    /// As a refusal does it: a ring is made a list first.
+    fn give_back(&mut self, charged_at: u64) -> bool {
+        if let Self::Ring(_) = self {
+            self.swap();
+        }
+        let Self::List(list) = self else { panic!("it was made a list") };
+        list.give_back(Tick::from_micros(charged_at))
+    }
+
+    fn taken(&self, limit: &RateLimit, now: u64) -> usize {
+        let (allowed, now) = (limit.admissions().get(), Tick::from_micros(now));
+        let fill = match self {
+            Self::Ring(ring) => ring.fill(allowed, limit.window(), now),
+            Self::List(list) => list.fill(allowed, limit.window(), now),
+        };
+        usize::try_from(fill.taken).unwrap()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Ask,
+    Swap,
+    /// Gives back one of those that were charged, counted from the newest.
+    GiveBack(usize),
+}
+
+fn form_steps() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => Just(Step::Ask),
+        1 => Just(Step::Swap),
+        2 => (0usize..12).prop_map(Step::GiveBack),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -64,6 +130,38 @@ proptest! {
             if verdict == Verdict::Admitted && charge == Charge::Admitted {
                 log.charge(now);
             }
+        }
+    }
+
+    #[test]
+    fn either_form_decides_as_the_list_does_while_charges_are_given_back(
+        limit in limits(),
+        steps in proptest::collection::vec((pauses(), form_steps()), 1..200)
+    ) {
+        let (mut window, mut log) = (Either::Ring(SlidingWindow::new()), Log::default());
+        let (mut charged, mut now) = (Vec::new(), 0);
+        for (pause, step) in steps {
+            now += pause;
+            match step {
+                Step::Swap => window.swap(),
+                Step::Ask => {
+                    let expected = log.free_at(&limit, now) - now;
+                    let judgement = window.judge(&limit, now);
+                    prop_assert_eq!(wait(judgement.verdict), expected);
+                    let charged_at = judgement.charged_at.map(Tick::as_micros);
+                    prop_assert_eq!(charged_at, (expected == 0).then(|| log.charge(now)));
+                    charged.extend(charged_at);
+                }
+                Step::GiveBack(nth) if nth < charged.len() => {
+                    let charged_at = charged.remove(charged.len() - 1 - nth);
+                    log.give_back(charged_at);
+                    // What has left the window may be forgotten; of what has not nothing is.
+                    let is_in = charged_at + 3 * SECOND > now;
+                    prop_assert!(window.give_back(charged_at) || !is_in);
+                }
+                Step::GiveBack(_) => {}
+            }
+            prop_assert_eq!(window.taken(&limit, now), log.count(limit.window(), now));
         }
     }
 

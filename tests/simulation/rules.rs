@@ -64,8 +64,7 @@ impl Rules {
         policy(Limits {
             rate: rule(self.general),
             overrides: Overrides::new(overrides),
-            // Every permit is given back before the next request.
-            in_flight: InFlightLimit { total: NonZeroU32::MIN, per_service: None },
+            in_flight: InFlightLimit { total: NonZeroU32::MAX, per_service: None },
             ..Limits::default()
         })
     }

@@ -3,12 +3,17 @@
 use std::sync::Barrier;
 use std::thread;
 
+use http::StatusCode;
 use maskgate::admit::Admission;
+use maskgate::admit::GiveBack;
+use maskgate::classify::RequestClass;
 use maskgate::policy::rate::RateRule;
+use maskgate::sid::Digest;
 use maskgate::time::Tick;
 
 use crate::SECOND;
 use crate::admitted;
+use crate::class;
 use crate::with_rate;
 
 #[test]
@@ -26,6 +31,48 @@ fn four_threads_are_admitted_exactly_150_times_in_each_of_200_windows() {
         });
         assert_eq!(total, 150, "run {run}");
     }
+}
+
+#[test]
+fn a_window_that_changes_its_form_under_three_threads_loses_and_doubles_no_charge() {
+    let (admission, policy) = (Admission::new(), with_rate(RateRule::default()));
+    let mut given_back = 0;
+    for run in 0..200 {
+        let now = Tick::from_micros(run * 61 * SECOND);
+        // Every other run begins with a ring, the others with a list whose guard is over: those
+        // threads see it become a ring too.
+        if run % 2 == 0 {
+            admission.sweep(&policy, now);
+        }
+        let accepted = RequestClass { credential: Digest([1; 16]), ..class(1) };
+        let refused = RequestClass { credential: Digest([2; 16]), ..class(1) };
+        let ask = |class| admission.admit(&policy, class, now).ok();
+        let mut first = ask(&accepted).unwrap();
+        assert_eq!(admission.answered(&accepted, &mut first, StatusCode::OK, now), None);
+        let mut strangers: Vec<_> = (0..10).map(|_| ask(&refused).unwrap()).collect();
+        let begin = Barrier::new(4);
+        let flood = || {
+            begin.wait();
+            (0..100).filter(|_| ask(&accepted).is_some()).count()
+        };
+        let total: usize = thread::scope(|scope| {
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(flood)).collect();
+            begin.wait();
+            admission.sweep(&policy, now);
+            for permit in &mut strangers {
+                let answer =
+                    admission.answered(&refused, permit, StatusCode::UNAUTHORIZED, now);
+                assert_eq!(answer, Some(GiveBack::Unauthorized));
+                given_back += 1;
+            }
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        // Whatever came back while the others were at it was taken again or is free now.
+        let rest = (0..300).filter(|_| ask(&accepted).is_some()).count();
+        assert_eq!(total + rest, 149, "run {run}");
+        assert_eq!(admission.guarded_windows(), 1);
+    }
+    assert_eq!(given_back, 2000);
 }
 
 #[test]

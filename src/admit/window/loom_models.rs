@@ -7,12 +7,15 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use loom::sync::Mutex;
 use loom::sync::RwLock;
 use loom::thread;
 
 use super::Bound;
 use super::Charge;
+use super::Judgement;
 use super::MustGrow;
+use super::PlainWindow;
 use super::SlidingWindow;
 use super::Verdict;
 use super::ring::Ring;
@@ -214,5 +217,81 @@ fn a_ring_grows_between_two_threads_without_losing_a_charge() {
         let admitted = answers.iter().filter(|&&a| a == Ok(Verdict::Admitted)).count();
         assert_eq!(admitted, 1, "{answers:?}");
         assert_eq!(window.read().unwrap().capacity(), 2);
+    });
+}
+
+/// Either form, behind the lock that the store's shard is.
+enum Either {
+    Ring(SlidingWindow),
+    List(Mutex<PlainWindow>),
+}
+
+fn ask_either(window: &RwLock<Either>, now: u64) -> Judgement {
+    let (limit, now) = (limit(2, 2), Tick::from_micros(now));
+    match &*window.read().unwrap() {
+        Either::Ring(ring) => ring.judge(&limit, Charge::Admitted, now).unwrap(),
+        Either::List(list) => list.lock().unwrap().judge(&limit, Charge::Admitted, now),
+    }
+}
+
+fn give_back(window: &RwLock<Either>, charged_at: Tick) -> bool {
+    let mut window = window.write().unwrap();
+    if let Either::Ring(ring) = &mut *window {
+        *window = Either::List(Mutex::new(PlainWindow::from(ring)));
+    }
+    let Either::List(list) = &*window else { panic!("it was made a list") };
+    list.lock().unwrap().give_back(charged_at)
+}
+
+fn taken(window: &RwLock<Either>, now: u64) -> u32 {
+    let (span, now) = (Duration::from_secs(2), Tick::from_micros(now));
+    match &*window.read().unwrap() {
+        Either::Ring(ring) => ring.fill(2, span, now).taken,
+        Either::List(list) => list.lock().unwrap().fill(2, span, now).taken,
+    }
+}
+
+#[test]
+fn a_place_that_is_given_back_is_taken_once_whichever_form_the_window_has() {
+    model(|| {
+        let window = Arc::new(RwLock::new(Either::Ring(window(2, &[0, 5]))));
+        let other = {
+            let window = Arc::clone(&window);
+            thread::spawn(move || ask_either(&window, 10).verdict)
+        };
+        assert!(give_back(&window, Tick::from_micros(5)));
+        let answers = [ask_either(&window, 10).verdict, other.join().unwrap()];
+        // One finds the place free, before or after the other; never both.
+        let admitted = answers.iter().filter(|&&a| a == Verdict::Admitted).count();
+        assert_eq!(admitted, 1, "{answers:?}");
+        assert_eq!(taken(&window, 10), 2);
+    });
+}
+
+#[test]
+fn a_charge_that_is_made_while_the_form_changes_is_neither_lost_nor_doubled() {
+    model(|| {
+        let window = Arc::new(RwLock::new(Either::Ring(window(2, &[]))));
+        let stranger = {
+            let window = Arc::clone(&window);
+            thread::spawn(move || {
+                let charged_at = ask_either(&window, 1).charged_at;
+                charged_at.is_none_or(|charged_at| give_back(&window, charged_at))
+            })
+        };
+        let back_to_ring = {
+            let window = Arc::clone(&window);
+            thread::spawn(move || {
+                let mut window = window.write().unwrap();
+                if let Either::List(list) = &*window {
+                    let ring = SlidingWindow::from(&mut *list.lock().unwrap());
+                    *window = Either::Ring(ring);
+                }
+            })
+        };
+        assert_eq!(ask_either(&window, 1).verdict, Verdict::Admitted);
+        assert!(stranger.join().unwrap());
+        back_to_ring.join().unwrap();
+        assert_eq!(taken(&window, 1), 1);
     });
 }

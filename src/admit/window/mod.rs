@@ -9,6 +9,7 @@
 //! longest span contains. A limit may change with every request.
 
 mod fill;
+mod plain;
 mod questions;
 mod ring;
 
@@ -22,6 +23,7 @@ use crate::sync::atomic::Ordering;
 use crate::time::Tick;
 pub use fill::Fill;
 use fill::Times;
+pub use plain::PlainWindow;
 use questions::Questions;
 use ring::Moved;
 use ring::Next;
@@ -52,6 +54,17 @@ pub enum Charge {
     Nothing,
 }
 
+impl Charge {
+    /// Whether a request with this verdict is charged.
+    fn includes(self, verdict: Verdict) -> bool {
+        match self {
+            Self::Admitted => verdict == Verdict::Admitted,
+            Self::Offered => true,
+            Self::Nothing => false,
+        }
+    }
+}
+
 /// Whether a request is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -66,13 +79,26 @@ pub enum Verdict {
     },
 }
 
-/// One of a limit's two numbers.
+/// What a window says to a request, and what it has recorded of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// The time that the request was charged with, where it was.
+    pub charged_at: Option<Tick>,
+}
+
+/// Which number stands in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// So many in a window.
+    /// Of a limit: so many in a window.
     Window,
-    /// So many in one second.
+    /// Of a limit: so many in one second.
     Burst,
+    /// Of a guard: so many in a window of those that fall into one cell.
+    Cell,
+    /// Of a guard: so many without an answer.
+    Unanswered,
 }
 
 /// The ring has to grow before it can decide: call [`SlidingWindow::grow`] and ask again.
@@ -101,13 +127,23 @@ impl SlidingWindow {
         charge: Charge,
         now: Tick,
     ) -> Result<Verdict, MustGrow> {
+        self.judge(limit, charge, now).map(|judgement| judgement.verdict)
+    }
+
+    /// As [`decide`](Self::decide), and tells the time of the charge.
+    pub fn judge(
+        &self,
+        limit: &RateLimit,
+        charge: Charge,
+        now: Tick,
+    ) -> Result<Judgement, MustGrow> {
         let questions = Questions::of(limit);
         let reach = self.widen(Reach::of(limit));
         let now = now.as_micros().min(ring::TIME_MASK);
         let mut pauses = 1_u32;
         loop {
             match self.attempt(&questions, reach, charge, now) {
-                Ok(verdict) => return Ok(verdict),
+                Ok(judgement) => return Ok(judgement),
                 Err(Obstacle::TooSmall) => return Err(MustGrow),
                 Err(Obstacle::Moved) => {
                     // Another thread's claim succeeded, so somebody always gets on. Leaving the
@@ -130,16 +166,11 @@ impl SlidingWindow {
         reach: Reach,
         charge: Charge,
         now: u64,
-    ) -> Result<Verdict, Obstacle> {
+    ) -> Result<Judgement, Obstacle> {
         let next = self.ring.next()?;
         let verdict = questions.verdict(now, |n| next.back(n))?;
-        let charged = match charge {
-            Charge::Admitted => verdict == Verdict::Admitted,
-            Charge::Offered => true,
-            Charge::Nothing => false,
-        };
-        if !charged {
-            return Ok(verdict);
+        if !charge.includes(verdict) {
+            return Ok(Judgement { verdict, charged_at: None });
         }
         if self.is_too_small(&next, reach, now) {
             return Err(Obstacle::TooSmall);
@@ -157,7 +188,7 @@ impl SlidingWindow {
         };
         next.claim(recorded)?;
         self.ring.advance(next.number);
-        Ok(verdict)
+        Ok(Judgement { verdict, charged_at: Some(Tick::from_micros(recorded)) })
     }
 
     /// Whether the next charge would forget one that may still be asked for.

@@ -59,6 +59,18 @@ impl Ring {
         Self { head, slots: Slots::Many(slots.into_boxed_slice()) }
     }
 
+    /// A ring that begins with all of `times`, given from the oldest to the newest, and has room
+    /// for no more of them than it must.
+    pub(super) fn holding(times: &[u64]) -> Self {
+        if times.len() > FEW {
+            return Self::with_times(times.len(), times);
+        }
+        let mut words = times.iter().map(|&time| pack(1, time));
+        let slots = std::array::from_fn(|_| AtomicU64::new(words.next().unwrap_or(0)));
+        let head = AtomicU64::new(u64::try_from(times.len()).unwrap_or(u64::MAX));
+        Self { head, slots: Slots::Few(slots) }
+    }
+
     /// How many times it can hold.
     pub(super) fn capacity(&self) -> usize {
         self.slots().len()
@@ -271,5 +283,11 @@ mod tests {
         let smaller = Ring::with_times(2, &[1, 2, 3]);
         assert_eq!(smaller.log().times().collect::<Vec<_>>(), [2, 3]);
         assert_eq!(smaller.log().partition_point(|time| time <= 2), 1);
+        for times in [&[][..], &[1, 2], &[1, 2, 3, 4], &[1, 2, 3, 4, 5, 6]] {
+            let holding = Ring::holding(times);
+            assert_eq!(holding.log().times().collect::<Vec<_>>(), times);
+            assert_eq!(holding.capacity(), times.len().max(4));
+            assert_eq!(back(&holding, 1), times.last().copied());
+        }
     }
 }

@@ -15,6 +15,7 @@ use prometheus::IntGauge;
 use prometheus::Registry;
 use prometheus::TextEncoder;
 
+use crate::admit::GiveBack;
 use crate::policy::endpoint::Endpoint;
 use crate::reject::Decision;
 use crate::reject::Refusal;
@@ -78,8 +79,12 @@ pub struct Readings {
     pub in_flight: u64,
     /// Bytes of requests' bodies that are held.
     pub body_bytes: u64,
-    /// Windows that hold an admission.
+    /// Windows that hold an admission, or are guarded.
     pub live_keys: u64,
+    /// Windows that are guarded.
+    pub guarded_windows: u64,
+    /// Credentials that are no strangers.
+    pub known_credentials: u64,
     /// Generation of the policy in force.
     pub generation: u64,
     /// Unused connections to the upstream.
@@ -144,6 +149,9 @@ struct ProcessMetrics {
 struct WindowMetrics {
     live: IntGauge,
     fill: Vec<Gauge>,
+    guarded: IntGauge,
+    given_back: Vec<IntCounter>,
+    known: IntGauge,
 }
 
 impl RequestMetrics {
@@ -266,6 +274,23 @@ impl WindowMetrics {
                 "Windows alive in this process, one for each service and endpoint in use",
             )?,
             fill: make.fill()?,
+            guarded: make.int_gauge(
+                "maskgate_guarded_windows",
+                "Windows in which the upstream has refused a stranger lately",
+            )?,
+            given_back: make.counters(
+                (
+                    "maskgate_given_back_total",
+                    "Admissions of strangers that were taken back because the upstream refused",
+                ),
+                "reason",
+                GiveBack::ALL.iter().map(|reason| reason.label()),
+            )?,
+            known: make.int_gauge(
+                "maskgate_known_credentials",
+                "Credentials that the upstream has accepted in the last 15 minutes, each \
+                 counted for every service",
+            )?,
         })
     }
 }
@@ -309,6 +334,11 @@ impl Metrics {
     /// Counts a request that was forwarded only because the limit's mode is `shadow`.
     pub fn count_shadow_refusal(&self, endpoint: Endpoint) {
         increment(&self.requests.shadow_refusals, endpoint.index());
+    }
+
+    /// Counts an admission that was taken back.
+    pub fn count_give_back(&self, reason: GiveBack) {
+        increment(&self.windows.given_back, reason.index());
     }
 
     /// Counts a request that the upstream did not answer wholly.
@@ -357,6 +387,8 @@ impl Metrics {
         set(&self.requests.in_flight, readings.in_flight);
         set(&self.requests.body_bytes, readings.body_bytes);
         set(&self.windows.live, readings.live_keys);
+        set(&self.windows.guarded, readings.guarded_windows);
+        set(&self.windows.known, readings.known_credentials);
         set(&self.process.generation, readings.generation);
         set(&self.upstream.idle, readings.upstream_idle);
         catch_up(&self.upstream.opened, readings.upstream_opened);

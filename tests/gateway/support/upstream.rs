@@ -37,6 +37,8 @@ pub(crate) struct Received {
 pub(crate) enum Behaviour {
     /// Answers with this status and body.
     Answer(u16, &'static str),
+    /// Answers with the status that this says, or never.
+    Judge(fn(&Received) -> Option<u16>),
     /// Answers when it is let, one request for each permit.
     Wait(Arc<Semaphore>),
     /// Writes these bytes in answer to whatever it reads first, and closes.
@@ -100,7 +102,7 @@ async fn accept(listener: std::net::TcpListener, behaviour: Behaviour, log: Log)
         let (stream, _) = listener.accept().await.unwrap();
         let (behaviour, log) = (behaviour.clone(), Arc::clone(&log));
         match behaviour {
-            Behaviour::Answer(..) | Behaviour::Wait(_) => {
+            Behaviour::Answer(..) | Behaviour::Judge(_) | Behaviour::Wait(_) => {
                 tokio::spawn(serve(stream, behaviour, log));
             }
             Behaviour::Raw(bytes) => drop(tokio::spawn(raw(stream, bytes, log))),
@@ -116,14 +118,19 @@ async fn serve(stream: TcpStream, behaviour: Behaviour, log: Log) {
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-            log.lock().unwrap().push(Received {
+            let received = Received {
                 method: head.method.to_string(),
                 target: head.uri.to_string(),
                 headers: head.headers,
                 body,
-            });
+            };
+            log.lock().unwrap().push(received.clone());
             let (status, text) = match behaviour {
                 Behaviour::Answer(status, text) => (*status, *text),
+                Behaviour::Judge(judge) => match judge(&received) {
+                    Some(status) => (status, "{}"),
+                    None => std::future::pending().await,
+                },
                 Behaviour::Wait(permits) => {
                     permits.acquire().await.unwrap().forget();
                     (200, "{}")

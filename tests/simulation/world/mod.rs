@@ -1,12 +1,15 @@
 //! A million requests, pauses, reloads and sweeps as chance has them; each answer is compared
 //! with the model's.
 
+mod answers;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use fastrand::Rng;
 use maskgate::admit::Admission;
 use maskgate::admit::Denial;
+use maskgate::admit::Permit;
 use maskgate::admit::standing::Room;
 use maskgate::admit::standing::Standing;
 use maskgate::classify::RequestClass;
@@ -23,6 +26,8 @@ use maskgate::sid::SidKind;
 use maskgate::time::Tick;
 
 use crate::SECOND;
+use crate::guard::Accepted;
+use crate::guard::Guard;
 use crate::log::Log;
 use crate::rules::LARGEST;
 use crate::rules::LONGEST;
@@ -33,6 +38,9 @@ const OWNER: Sid = Sid::new(SidKind::Account, [1; 16]);
 const SERVICE: ServiceKey = ServiceKey::Sid(Sid::new(SidKind::Service, [3; 16]));
 const NAMED: ServiceKey = ServiceKey::Named(Digest([4; 16]));
 const SEED: u64 = 0x5eed;
+/// How many credentials the upstream accepts, and how many it does not.
+const RIGHT: usize = 4;
+const WRONG: usize = 40;
 
 #[test]
 fn half_a_million_requests_agree_with_the_list_of_what_was_admitted() {
@@ -55,15 +63,28 @@ fn simulate(counting: Counting) {
         total.compared += world.tally.compared;
         total.ambiguous += world.tally.ambiguous;
         total.denied += world.tally.denied;
+        total.given_back += world.tally.given_back;
+        total.denied_by_guard += world.tally.denied_by_guard;
+        total.guards += world.tally.guards;
     }
     assert!(total.compared > 500_000, "{total:?}");
     assert!(total.ambiguous < total.compared / 50, "{total:?}");
     assert!(total.denied > total.compared / 10, "{total:?}");
+    let expected = match counting {
+        Counting::Admitted => [1_000, 1_000, 100],
+        Counting::Offered => [0; 3],
+    };
+    let found = [total.given_back, total.denied_by_guard, total.guards];
+    assert!(found.iter().zip(expected).all(|(found, least)| *found >= least), "{total:?}");
+    assert!(counting == Counting::Admitted || found == [0; 3], "{total:?}");
 }
 
 /// One key, and what the model knows of it.
 struct Key {
     class: RequestClass,
+    /// The number of its service or account.
+    scope: usize,
+    guard: Option<Guard>,
     /// All that was charged.
     full: Log,
     /// What must not have been forgotten: it has been in a window in force ever since.
@@ -74,7 +95,7 @@ struct Key {
 }
 
 impl Key {
-    fn new(endpoint: Endpoint, service: Option<ServiceKey>) -> Self {
+    fn new(endpoint: Endpoint, scope: usize, service: Option<ServiceKey>) -> Self {
         Self {
             class: RequestClass {
                 endpoint,
@@ -82,6 +103,8 @@ impl Key {
                 service,
                 credential: Digest([9; 16]),
             },
+            scope,
+            guard: None,
             full: Log::default(),
             kept: Log::default(),
             judged_by_partner: false,
@@ -96,6 +119,20 @@ struct Tally {
     /// Where something may have been forgotten, and it matters.
     ambiguous: u64,
     denied: u64,
+    given_back: u64,
+    denied_by_guard: u64,
+    guards: u64,
+}
+
+/// A request that was admitted and waits for an answer.
+struct Held {
+    key: usize,
+    class: RequestClass,
+    permit: Permit,
+    limit: RateLimit,
+    charged_at: u64,
+    /// The guard that counts it as unanswered.
+    guard: Option<u64>,
 }
 
 struct World {
@@ -108,6 +145,11 @@ struct World {
     partners: u32,
     policy: Policy,
     keys: Vec<Key>,
+    credentials: Vec<Digest>,
+    /// Whether there are requests with wrong passwords.
+    is_attacked: bool,
+    accepted: Accepted,
+    held: Vec<Held>,
     now: u64,
     tally: Tally,
 }
@@ -116,6 +158,8 @@ impl World {
     fn new(counting: Counting, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let rules: Vec<_> = (0..12).map(|_| Rules::any(&mut rng, counting)).collect();
+        let credentials =
+            (0..RIGHT + WRONG).map(|_| Digest(rng.u128(..).to_ne_bytes())).collect();
         Self {
             name: format!("MASKGATE_SEED={seed} {counting:?}"),
             rng,
@@ -125,11 +169,15 @@ impl World {
             policy: rules[0].compile(),
             rules,
             keys: vec![
-                Key::new(Endpoint::ListService, None),
-                Key::new(Endpoint::FetchSession, Some(SERVICE)),
-                Key::new(Endpoint::CreateSession, Some(SERVICE)),
-                Key::new(Endpoint::FetchSession, Some(NAMED)),
+                Key::new(Endpoint::ListService, 0, None),
+                Key::new(Endpoint::FetchSession, 1, Some(SERVICE)),
+                Key::new(Endpoint::CreateSession, 1, Some(SERVICE)),
+                Key::new(Endpoint::FetchSession, 2, Some(NAMED)),
             ],
+            credentials,
+            is_attacked: false,
+            accepted: Accepted::default(),
+            held: Vec::new(),
             now: 0,
             tally: Tally::default(),
         }
@@ -137,11 +185,16 @@ impl World {
 
     fn step(&mut self) {
         let key = self.rng.usize(..self.keys.len());
+        // Answers are behind the requests, but not for long.
+        while !self.held.is_empty() && (self.held.len() > 20 || self.rng.u32(..3) == 0) {
+            self.answer_one();
+        }
         match self.rng.u32(..2000) {
             0 => self.reload(),
             1..10 => self.sweep(),
             10..20 => (0..self.rng.usize(..200)).for_each(|_| self.request(key, self.now)),
-            20..60 => {
+            20 => self.is_attacked = !self.is_attacked,
+            21..60 => {
                 // A thread that read the time before others did.
                 let behind = self.rng.u64(..SECOND / 2);
                 self.request(key, self.now.saturating_sub(behind));
@@ -188,55 +241,89 @@ impl World {
         for key in &mut self.keys {
             let (span, _) = self.in_force.reach(key.class.endpoint, key.judged_by_partner);
             key.kept.forget_before(span, self.now);
+            if key.guard.as_ref().is_some_and(|guard| !guard.is_on(self.now)) {
+                key.guard = None;
+            }
             // The window may be dropped, and with it the knowledge of who has judged it.
             key.judged_by_partner &= !key.kept.is_empty();
         }
     }
 
-    fn request(&mut self, key: usize, now: u64) {
-        let key = &mut self.keys[key];
-        let endpoint = key.class.endpoint;
-        let is_partners = key.class.service.is_some() && self.rng.u32(..10) < self.partners;
+    /// A request for a key as chance has it, and what it is judged by.
+    fn any_request(&mut self, nth: usize) -> (RequestClass, RateLimit) {
+        let credential = self.credential();
+        let class = self.keys[nth].class;
+        let is_partners = class.service.is_some() && self.rng.u32(..10) < self.partners;
         let account = AccountKey::Sid(if is_partners { PARTNER } else { OWNER });
         let partners = self.in_force.of_partner.filter(|_| is_partners);
-        let limit = partners.unwrap_or(*self.in_force.general(endpoint));
-        key.judged_by_partner |= partners.is_some();
-        let (span, most) = self.in_force.reach(endpoint, key.judged_by_partner);
-        key.kept.forget_before(span, now);
-        key.full.forget_before(LONGEST * 2, now);
+        let limit = partners.unwrap_or(*self.in_force.general(class.endpoint));
+        self.keys[nth].judged_by_partner |= partners.is_some();
+        (RequestClass { account, credential, ..class }, limit)
+    }
 
-        let class = RequestClass { account, ..key.class };
+    fn request(&mut self, nth: usize, now: u64) {
+        let (class, limit) = self.any_request(nth);
+        let (key, credential) = (&mut self.keys[nth], class.credential);
+        let (span, most) = self.in_force.reach(class.endpoint, key.judged_by_partner);
+        key.kept.forget_before(span, now);
+
+        let is_known = self.accepted.is_known(key.scope, credential, now);
+        let is_guarded = !is_known && self.in_force.counting == Counting::Admitted;
+        let guard = key.guard.as_mut().filter(|guard| is_guarded && guard.is_on(now));
+        let guards_wait = guard.as_ref().map_or(0, |guard| guard.wait(credential, &limit, now));
         let answer = self.admission.admit(&self.policy, &class, Tick::from_micros(now));
-        let (retry_after, standing) = match &answer {
+        let (denied, standing) = match &answer {
             Ok(permit) => (None, permit.standing),
-            Err(Denial::Rate(denial)) => (Some(denial.retry_after), denial.standing),
+            Err(Denial::Rate(denial)) => (Some(denial.clone()), denial.standing),
             Err(other) => panic!("{}: {other}", self.name),
         };
-        let admits = retry_after.is_none();
+        let admits = denied.is_none();
         let (kept, full) = (key.kept.admits(&limit, now), key.full.admits(&limit, now));
         let context = || format!("{} at {now} µs, {limit:?}", self.name);
-        assert!(!admits || kept, "one too many: {}", context());
-        assert!(admits || !full, "refused without reason: {}", context());
+        assert!(!admits || kept && guards_wait == 0, "one too many: {}", context());
+        assert!(admits || !full || guards_wait > 0, "refused without reason: {}", context());
 
+        let mut guard = guard;
         if admits || self.in_force.counting == Counting::Offered {
-            key.full.charge(now);
+            let charged_at = key.full.charge(now);
             key.full.keep_newest(LARGEST);
             key.kept.charge(now);
             key.kept.keep_newest(most);
+            if let Some(guard) = &mut guard {
+                guard.note(credential, &limit, now);
+                guard.unanswered += 1;
+            }
+            if let Ok(permit) = answer {
+                let guard = guard.as_ref().map(|guard| guard.number);
+                self.held.push(Held { key: nth, class, permit, limit, charged_at, guard });
+            }
         }
         self.tally.compared += 1;
-        let Some((free_at, expected)) = foretell(key, &limit, now).filter(|_| kept == full)
+        let key = &mut self.keys[nth];
+        let Some((free_at, mut expected)) = foretell(key, &limit, now).filter(|_| kept == full)
         else {
             self.tally.ambiguous += 1;
             return;
         };
+        let guard = key.guard.as_ref().filter(|guard| is_guarded && guard.is_on(now));
+        if let Some(guard) = guard {
+            expected.window = guard.room((credential, &limit), expected.window, now);
+        }
         assert_eq!(standing, Some(expected), "{}", context());
-        if let Some(retry_after) = retry_after {
-            let retry_at = Tick::from_micros(now).plus(retry_after).as_micros();
-            assert_eq!(retry_at, free_at, "{}", context());
+        if let Some(denial) = denied {
+            let retry_at = Tick::from_micros(now).plus(denial.retry_after).as_micros();
+            assert_eq!(retry_at, free_at.max(now + guards_wait), "{}", context());
+            assert_eq!(denial.is_guards(), guards_wait > free_at - now, "{}", context());
             key.free_at = retry_at;
             self.tally.denied += 1;
+            self.tally.denied_by_guard += u64::from(denial.is_guards());
         }
+    }
+
+    fn credential(&mut self) -> Digest {
+        let is_wrong = self.is_attacked && self.rng.bool();
+        let range = if is_wrong { RIGHT..RIGHT + WRONG } else { 0..RIGHT };
+        self.credentials[self.rng.usize(range)]
     }
 }
 

@@ -1,0 +1,255 @@
+//! Ring or list? A window is a ring without a lock, and a list under one while it is guarded.
+//!
+//! **Invariant:** a form is changed with the window alone in hand (`&mut`, in the store the
+//! shard's write lock), so no charge is under way: none is lost and none is made twice.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use crate::admit::case::Case;
+use crate::admit::case::Decision;
+use crate::admit::guard::Guard;
+use crate::admit::reach::Reach;
+use crate::admit::standing::Standing;
+use crate::admit::window::Charge;
+use crate::admit::window::Fill;
+use crate::admit::window::Judgement;
+use crate::admit::window::MustGrow;
+use crate::admit::window::PlainWindow;
+use crate::admit::window::SlidingWindow;
+use crate::admit::window::Verdict;
+use crate::policy::limit::RateLimitFields;
+use crate::policy::rate::RateLimit;
+use crate::sid::Digest;
+use crate::sync::Mutex;
+use crate::sync::MutexGuard;
+use crate::time::Tick;
+
+/// A window in one of its two forms.
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// Nobody is kept short.
+    Open(SlidingWindow),
+    /// Strangers are, and what they took can be given back.
+    Guarded(Box<Mutex<Guarded>>),
+}
+
+/// A guarded window.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    window: PlainWindow,
+    guard: Guard,
+}
+
+/// A stranger whom the upstream has refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused<'p> {
+    /// Its credentials.
+    pub credential: Digest,
+    /// What it was judged by.
+    pub limit: &'p RateLimit,
+    /// The time that the window was charged with.
+    pub charged_at: Tick,
+    /// Whether it was admitted before the window was guarded.
+    pub was_unguarded: bool,
+}
+
+/// How a window is guarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardView {
+    /// For how long, if no stranger is refused from now on.
+    pub ends_in: Duration,
+    /// Strangers that wait for the upstream's answer.
+    pub unanswered: u32,
+}
+
+impl Form {
+    /// A window that remembers nothing, and nobody guards.
+    pub(crate) fn new() -> Self {
+        Self::Open(SlidingWindow::new())
+    }
+
+    /// Decides one case.
+    pub(crate) fn judge(&self, case: &Case<'_>) -> Result<Decision, MustGrow> {
+        match self {
+            Self::Open(window) => judge_open(window, case),
+            Self::Guarded(guarded) => {
+                let stranger = case.stranger();
+                Ok(lock(guarded).judge(case, stranger))
+            }
+        }
+    }
+
+    /// Decides one case with nobody else at the window.
+    pub(crate) fn judge_alone(&mut self, case: &Case<'_>) -> Decision {
+        loop {
+            match self.judge(case) {
+                Ok(decision) => return decision,
+                // Once is enough: a ring that has just grown has a free slot.
+                Err(MustGrow) => self.grow(),
+            }
+        }
+    }
+
+    fn grow(&mut self) {
+        match self {
+            Self::Open(window) => window.grow(),
+            // A list has room for all it may be asked for.
+            Self::Guarded(_) => {}
+        }
+    }
+
+    /// The upstream has refused a stranger: its charge is taken back, and the window is guarded
+    /// from now on. Tells what has changed.
+    pub(crate) fn give_back(&mut self, refused: &Refused<'_>, now: Tick) -> GivenBack {
+        let is_new = self.guard(now);
+        let Self::Guarded(guarded) = self else { return GivenBack::default() };
+        let mut guarded = lock(guarded);
+        guarded.guard.extend(now);
+        if refused.was_unguarded {
+            guarded.guard.note(refused.credential, refused.limit, refused.charged_at);
+        }
+        GivenBack { was_charged: guarded.window.give_back(refused.charged_at), is_new }
+    }
+
+    /// Makes the window a list; answers whether it was none.
+    fn guard(&mut self, now: Tick) -> bool {
+        let Self::Open(window) = self else { return false };
+        let guarded = Guarded { window: PlainWindow::from(window), guard: Guard::new(now) };
+        *self = Self::Guarded(Box::new(Mutex::new(guarded)));
+        true
+    }
+
+    /// Makes the window a ring again where its guard is over, or where `is_crowded` and it has
+    /// seen no stranger for `span`; answers whether it did.
+    pub(crate) fn open(&mut self, is_crowded: bool, span: Duration, now: Tick) -> bool {
+        let Self::Guarded(guarded) = self else { return false };
+        let window = {
+            let mut guarded = lock(guarded);
+            let Guarded { window, guard } = &mut *guarded;
+            if guard.is_on(now) && (!is_crowded || guard.is_busy(span, now)) {
+                return false;
+            }
+            SlidingWindow::from(window)
+        };
+        *self = Self::Open(window);
+        true
+    }
+
+    pub(crate) const fn is_guarded(&self) -> bool {
+        matches!(self, Self::Guarded(_))
+    }
+
+    /// How the window is guarded, where it is.
+    pub(crate) fn guard_view(&self, now: Tick) -> Option<GuardView> {
+        let Self::Guarded(guarded) = self else { return None };
+        let guard = &lock(guarded).guard;
+        let (ends_in, unanswered) = (guard.ends_in(now), guard.unanswered());
+        guard.is_on(now).then_some(GuardView { ends_in, unanswered })
+    }
+
+    /// What the window itself would say to a request of anybody known.
+    pub(crate) fn peek(&self, limit: &RateLimit, now: Tick) -> Verdict {
+        match self {
+            // A peek charges nothing, so it never needs a larger ring.
+            Self::Open(window) => {
+                window.decide(limit, Charge::Nothing, now).unwrap_or(Verdict::Admitted)
+            }
+            Self::Guarded(guarded) => {
+                lock(guarded).window.judge(limit, Charge::Nothing, now).verdict
+            }
+        }
+    }
+
+    /// How full the window is when `allowed` charges may lie in the last `span`.
+    pub(crate) fn fill(&self, allowed: u32, span: Duration, now: Tick) -> Fill {
+        match self {
+            Self::Open(window) => window.fill(allowed, span, now),
+            Self::Guarded(guarded) => lock(guarded).window.fill(allowed, span, now),
+        }
+    }
+
+    /// When the newest charge was made.
+    pub(crate) fn newest(&self) -> Option<Tick> {
+        match self {
+            Self::Open(window) => window.newest(),
+            Self::Guarded(guarded) => lock(guarded).window.newest(),
+        }
+    }
+
+    pub(crate) fn reach(&self) -> Reach {
+        match self {
+            Self::Open(window) => window.reach(),
+            Self::Guarded(guarded) => lock(guarded).window.reach(),
+        }
+    }
+
+    pub(crate) fn set_reach(&mut self, reach: Reach) {
+        match self {
+            Self::Open(window) => window.set_reach(reach),
+            Self::Guarded(guarded) => lock(guarded).window.set_reach(reach),
+        }
+    }
+}
+
+/// What came of a give-back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GivenBack {
+    /// Whether the charge was still remembered.
+    pub(crate) was_charged: bool,
+    /// Whether the window was not guarded before.
+    pub(crate) is_new: bool,
+}
+
+fn judge_open(window: &SlidingWindow, case: &Case<'_>) -> Result<Decision, MustGrow> {
+    if let Some(other) = case.other_limit {
+        window.remember_for(other);
+    }
+    let Judgement { verdict, charged_at } = window.judge(case.limit, case.charge, case.now)?;
+    let standing = case.standing(|allowed, span| window.fill(allowed, span, case.now));
+    Ok(Decision { verdict, standing, charged_at, place: None })
+}
+
+impl Guarded {
+    fn judge(&mut self, case: &Case<'_>, stranger: Option<Digest>) -> Decision {
+        let Case { limit, now, .. } = *case;
+        if let Some(other) = case.other_limit {
+            self.window.remember_for(other);
+        }
+        let stranger = stranger.filter(|_| self.guard.is_on(now));
+        let refused =
+            stranger.and_then(|credential| self.guard.refuses(credential, limit, now));
+        let charge = if refused.is_some() { Charge::Nothing } else { case.charge };
+        let Judgement { verdict, charged_at } = self.window.judge(limit, charge, now);
+        let verdict = match (refused, verdict) {
+            (None, verdict) => verdict,
+            // Both stand in the way: the one that does so for longer.
+            (Some((wait, _)), Verdict::Denied { retry_after, .. }) if retry_after >= wait => {
+                verdict
+            }
+            (Some((retry_after, by)), _) => Verdict::Denied { retry_after, by },
+        };
+        let place = stranger
+            .filter(|_| charged_at.is_some())
+            .map(|credential| self.guard.admit(credential, limit, now));
+        let standing = case.standing(|allowed, span| self.window.fill(allowed, span, now));
+        let standing = standing.map(|standing| match stranger {
+            Some(credential) => standing.within(self.guard.room(credential, limit, now)),
+            None => standing,
+        });
+        Decision { verdict, standing, charged_at, place }
+    }
+}
+
+impl Case<'_> {
+    fn standing(&self, fill: impl Fn(u32, Duration) -> Fill) -> Option<Standing> {
+        match self.fields {
+            RateLimitFields::On => Some(Standing::of(self.limit, fill)),
+            RateLimitFields::Off => None,
+        }
+    }
+}
+
+fn lock(guarded: &Mutex<Guarded>) -> MutexGuard<'_, Guarded> {
+    guarded.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,345 @@
+//! How much may strangers take? The bounds of a guarded window.
+//!
+//! **Invariant:** while a window is guarded, no span of its limit's length holds more than
+//! [`TRIES`] admissions of strangers in one of the 16 cells, and no more strangers than a tenth of
+//! the limit wait for an answer. What is given back to the window is not given back here: the
+//! upstream has seen it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admit::window::Bound;
+use crate::policy::rate::RateLimit;
+use crate::sid::Digest;
+use crate::sync::atomic::AtomicU32;
+use crate::sync::atomic::Ordering;
+use crate::time;
+use crate::time::Tick;
+
+/// How long a window is guarded after the upstream has refused a stranger there.
+pub const GUARDED_FOR: Duration = Duration::from_mins(1);
+/// How many strangers of one cell are admitted in a window: 144 of all 16 cells.
+pub const TRIES: u32 = 9;
+/// Strangers without an answer may hold one in so many places of the limit.
+const SHARE: u32 = 10;
+/// When there is a place without an answer again, nobody knows; an answer takes less than this.
+const UNTIL_ANSWERED: Duration = Duration::from_secs(1);
+
+/// How many strangers may wait for an answer: a tenth of the limit, and at least one.
+pub const fn most_unanswered(limit: &RateLimit) -> u32 {
+    limit.admissions().get().div_ceil(SHARE)
+}
+
+/// What strangers have of one window.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    until: Tick,
+    /// How many [`Place`]s there are.
+    unanswered: Arc<AtomicU32>,
+    tries: Tries,
+}
+
+/// A stranger waits for the upstream's answer, until this is dropped.
+#[derive(Debug)]
+#[must_use = "dropped at once, the stranger counts as answered"]
+pub struct Place(Arc<AtomicU32>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Relaxed: the count orders nothing, and every change of it is one step.
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What remains to a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StrangersRoom {
+    /// How many more may come now.
+    pub(crate) requests: u32,
+    /// When there may be more.
+    pub(crate) changes_in: Duration,
+}
+
+impl Guard {
+    /// A guard from `now` on.
+    pub(crate) fn new(now: Tick) -> Self {
+        let unanswered = Arc::new(AtomicU32::new(0));
+        Self { until: now.plus(GUARDED_FOR), unanswered, tries: Tries::default() }
+    }
+
+    /// The upstream has refused another stranger.
+    pub(crate) fn extend(&mut self, now: Tick) {
+        self.until = self.until.max(now.plus(GUARDED_FOR));
+    }
+
+    /// Whether it is on at `now`.
+    pub(crate) fn is_on(&self, now: Tick) -> bool {
+        now < self.until
+    }
+
+    /// For how long it is on.
+    pub(crate) fn ends_in(&self, now: Tick) -> Duration {
+        self.until.since(now)
+    }
+
+    /// Whether a stranger was here within `span`, or waits for an answer.
+    pub(crate) fn is_busy(&self, span: Duration, now: Tick) -> bool {
+        let newest = self.tries.0.last();
+        self.unanswered() > 0 || newest.is_some_and(|try_| now < try_.at.plus(span))
+    }
+
+    /// How many strangers wait for an answer.
+    pub(crate) fn unanswered(&self) -> u32 {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// Why a stranger is not to be admitted at `now`, and for how long: the longer of its two
+    /// bounds. None where it may be.
+    pub(crate) fn refuses(
+        &self,
+        credential: Digest,
+        limit: &RateLimit,
+        now: Tick,
+    ) -> Option<(Duration, Bound)> {
+        let wait = self.tries.wait(Cells::of(credential, limit), now);
+        let is_full = self.unanswered() >= most_unanswered(limit);
+        match (is_full, wait > UNTIL_ANSWERED) {
+            (true, false) => Some((UNTIL_ANSWERED, Bound::Unanswered)),
+            (true, true) | (false, _) => (!wait.is_zero()).then_some((wait, Bound::Cell)),
+        }
+    }
+
+    /// How much remains to a stranger.
+    pub(crate) fn room(
+        &self,
+        credential: Digest,
+        limit: &RateLimit,
+        now: Tick,
+    ) -> StrangersRoom {
+        let cells = Cells::of(credential, limit);
+        let (taken, oldest) = self.tries.in_cell(cells, now);
+        let tries = TRIES.saturating_sub(taken);
+        let places = most_unanswered(limit).saturating_sub(self.unanswered());
+        if places < tries {
+            return StrangersRoom { requests: places, changes_in: UNTIL_ANSWERED };
+        }
+        let changes_in = oldest.map_or(Duration::ZERO, |at| at.plus(cells.span).since(now));
+        StrangersRoom { requests: tries, changes_in }
+    }
+
+    /// A stranger is admitted.
+    pub(crate) fn admit(&mut self, credential: Digest, limit: &RateLimit, now: Tick) -> Place {
+        self.note(credential, limit, now);
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+        Place(Arc::clone(&self.unanswered))
+    }
+
+    /// A stranger was admitted before the window was guarded.
+    pub(crate) fn note(&mut self, credential: Digest, limit: &RateLimit, at: Tick) {
+        self.tries.add(Cells::of(credential, limit), at);
+    }
+}
+
+/// In which of the 16 cells is a credential? In another one in each span of its limit's length,
+/// so that a right password which shares a cell with a wrong one does not share the next.
+#[derive(Clone, Copy)]
+struct Cells {
+    credential: Digest,
+    span: Duration,
+}
+
+impl Cells {
+    fn of(credential: Digest, limit: &RateLimit) -> Self {
+        Self { credential, span: limit.window() }
+    }
+
+    /// Half a byte of the hash, the next one in each span.
+    fn at(self, moment: Tick) -> u8 {
+        let halves =
+            u64::try_from(self.credential.0.len()).unwrap_or(u64::MAX).saturating_mul(2);
+        let half = self.turn(moment).checked_rem(halves).unwrap_or(0);
+        let byte = usize::try_from(half / 2).ok().and_then(|nth| self.credential.0.get(nth));
+        let byte = byte.copied().unwrap_or(0);
+        if half % 2 == 0 { byte >> 4 } else { byte & 0xf }
+    }
+
+    fn turn(self, moment: Tick) -> u64 {
+        moment.as_micros().checked_div(time::micros(self.span)).unwrap_or(0)
+    }
+
+    /// When the cell is next another one.
+    fn changes(self, now: Tick) -> Tick {
+        let turn = self.turn(now).saturating_add(1);
+        Tick::from_micros(turn.saturating_mul(time::micros(self.span)))
+    }
+}
+
+/// The latest admissions of strangers, no more than [`TRIES`] of each cell, from the oldest to
+/// the newest.
+#[derive(Debug, Default)]
+struct Tries(Vec<Try>);
+
+#[derive(Clone, Copy, Debug)]
+struct Try {
+    at: Tick,
+    cell: u8,
+}
+
+impl Tries {
+    fn add(&mut self, cells: Cells, at: Tick) {
+        let cell = cells.at(at);
+        let at = self.0.last().map_or(at, |newest| newest.at.max(at));
+        if let Some(oldest) = self.nth_ago(cell) {
+            self.0.remove(oldest);
+        }
+        self.0.push(Try { at, cell });
+    }
+
+    /// Where the [`TRIES`]-th latest of a cell stands.
+    fn nth_ago(&self, cell: u8) -> Option<usize> {
+        let before = usize::try_from(TRIES).unwrap_or(usize::MAX).saturating_sub(1);
+        let of_cell = self.0.iter().enumerate().rev().filter(|(_, each)| each.cell == cell);
+        of_cell.map(|(place, _)| place).nth(before)
+    }
+
+    /// How long a credential has to wait.
+    fn wait(&self, cells: Cells, now: Tick) -> Duration {
+        let has_room = |from: Tick| {
+            let nth_ago = self.nth_ago(cells.at(from)).and_then(|place| self.0.get(place));
+            nth_ago.map_or(from, |each| each.at.plus(cells.span).max(from))
+        };
+        let (here, change) = (has_room(now), cells.changes(now));
+        // The next cell has room at the latest one span from now, before it is changed again.
+        let at = if here < change { here } else { has_room(change) };
+        at.since(now)
+    }
+
+    /// How many there are in the credential's cell, and the oldest of them.
+    fn in_cell(&self, cells: Cells, now: Tick) -> (u32, Option<Tick>) {
+        let cell = cells.at(now);
+        let is_in = |each: &&Try| each.cell == cell && now < each.at.plus(cells.span);
+        let count = u32::try_from(self.0.iter().filter(is_in).count()).unwrap_or(u32::MAX);
+        (count, self.0.iter().find(is_in).map(|each| each.at))
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(gateway_loom))]
+mod tests {
+    use super::GUARDED_FOR;
+    use super::Guard;
+    use super::StrangersRoom;
+    use super::TRIES;
+    use super::most_unanswered;
+    use crate::admit::window::Bound;
+    use crate::policy::rate::RateLimit;
+    use crate::sid::Digest;
+    use crate::time::Tick;
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    const SECOND: u64 = 1_000_000;
+    const API: RateLimit = RateLimit::API;
+
+    fn at(micros: u64) -> Tick {
+        Tick::from_micros(micros)
+    }
+
+    /// A credential that is always in this cell.
+    fn of_cell(cell: u8) -> Digest {
+        Digest([cell << 4 | cell; 16])
+    }
+
+    /// How many strangers of the credential are admitted and answered at once.
+    fn admitted(guard: &mut Guard, credential: Digest, micros: u64) -> u32 {
+        let mut admits = |_: &u32| {
+            let refused = guard.refuses(credential, &API, at(micros));
+            drop(refused.is_none().then(|| guard.admit(credential, &API, at(micros))));
+            refused.is_none()
+        };
+        let admitted = (0..100).filter(|each| admits(each)).count();
+        u32::try_from(admitted).unwrap()
+    }
+
+    #[test]
+    fn each_of_16_cells_has_nine_tries_in_a_window_and_all_have_144() {
+        let mut guard = Guard::new(at(0));
+        assert!((0..16).all(|cell| admitted(&mut guard, of_cell(cell), 7) == TRIES));
+        let refused = guard.refuses(of_cell(3), &API, at(SECOND + 7));
+        assert_eq!(refused, Some((Duration::from_secs(4), Bound::Cell)));
+        assert_eq!(admitted(&mut guard, of_cell(3), 5 * SECOND + 6), 0);
+        assert!(
+            (0..16).all(|cell| admitted(&mut guard, of_cell(cell), 5 * SECOND + 7) == TRIES)
+        );
+    }
+
+    #[test]
+    fn a_right_password_that_shares_a_cell_with_a_wrong_one_does_not_share_the_next() {
+        let mut guard = Guard::new(at(0));
+        let (wrong, mut right) = (of_cell(3), of_cell(3));
+        right.0[0] = 0x34;
+        assert_eq!(admitted(&mut guard, wrong, 3 * SECOND), TRIES);
+        let refused = guard.refuses(right, &API, at(3 * SECOND));
+        assert_eq!(refused, Some((Duration::from_secs(2), Bound::Cell)));
+        assert_eq!(admitted(&mut guard, wrong, 5 * SECOND), 0);
+        assert_eq!(admitted(&mut guard, right, 5 * SECOND), TRIES);
+    }
+
+    #[test]
+    fn who_is_refused_is_admitted_when_it_was_told_and_not_before() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let credentials: Vec<_> = (0..20).map(|_| Digest(rng.u128(..).to_ne_bytes())).collect();
+        let (mut guard, mut now, mut refused) = (Guard::new(at(0)), 0, 0);
+        for _ in 0..20_000 {
+            now += rng.u64(..SECOND / 20);
+            let credential = credentials[rng.usize(..credentials.len())];
+            match guard.refuses(credential, &API, at(now)) {
+                None => drop(guard.admit(credential, &API, at(now))),
+                Some((wait, _)) => {
+                    let then = at(now).plus(wait);
+                    let before = at(then.as_micros() - 1);
+                    assert_eq!(guard.refuses(credential, &API, then), None);
+                    assert!(guard.refuses(credential, &API, before).is_some());
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 1000);
+    }
+
+    #[test]
+    fn a_tenth_of_the_limit_may_be_unanswered_and_an_answer_makes_room() {
+        let mut guard = Guard::new(at(0));
+        let one = RateLimit::new(NonZeroU32::MIN, Duration::from_secs(5), NonZeroU32::MIN);
+        assert_eq!((most_unanswered(&API), most_unanswered(&one.unwrap())), (15, 1));
+        let mut places = Vec::new();
+        for cell in 0..15 {
+            places.push(guard.admit(of_cell(cell), &API, at(0)));
+        }
+        let refused = guard.refuses(of_cell(15), &API, at(0));
+        assert_eq!(refused, Some((Duration::from_secs(1), Bound::Unanswered)));
+        let room = guard.room(of_cell(15), &API, at(0));
+        assert_eq!(room, StrangersRoom { requests: 0, changes_in: Duration::from_secs(1) });
+        places.pop();
+        assert_eq!(guard.unanswered(), 14);
+        assert_eq!(guard.refuses(of_cell(15), &API, at(0)), None);
+    }
+
+    #[test]
+    fn what_was_admitted_before_the_guard_counts_as_a_try_once_it_is_refused() {
+        let mut guard = Guard::new(at(SECOND));
+        (0..20).for_each(|_| guard.note(of_cell(1), &API, at(0)));
+        assert_eq!(admitted(&mut guard, of_cell(1), SECOND), 0);
+        assert_eq!(admitted(&mut guard, of_cell(2), SECOND), TRIES);
+        assert_eq!(admitted(&mut guard, of_cell(1), 5 * SECOND), TRIES);
+    }
+
+    #[test]
+    fn it_is_on_for_a_minute_since_the_last_refusal() {
+        let mut guard = Guard::new(at(0));
+        guard.extend(at(SECOND));
+        let end = at(SECOND).plus(GUARDED_FOR);
+        assert!(guard.is_on(at(end.as_micros() - 1)) && !guard.is_on(end));
+        assert_eq!(guard.ends_in(at(SECOND)), GUARDED_FOR);
+    }
+}

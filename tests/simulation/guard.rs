@@ -1,0 +1,109 @@
+//! The model of what strangers may take: lists that are counted.
+
+use std::collections::HashMap;
+
+use maskgate::admit::standing::Room;
+use maskgate::policy::rate::RateLimit;
+use maskgate::sid::Digest;
+
+use crate::SECOND;
+
+const MINUTE: u64 = 60 * SECOND;
+const TRIES: usize = 9;
+
+/// When each credential was last accepted, by the number of its scope.
+#[derive(Default)]
+pub(crate) struct Accepted(HashMap<(usize, Digest), u64>);
+
+impl Accepted {
+    pub(crate) fn note(&mut self, scope: usize, credential: Digest, now: u64) {
+        let last = self.0.entry((scope, credential)).or_default();
+        *last = now.max(*last);
+    }
+
+    pub(crate) fn is_known(&self, scope: usize, credential: Digest, now: u64) -> bool {
+        self.0.get(&(scope, credential)).is_some_and(|last| now < last + 15 * MINUTE)
+    }
+}
+
+/// What strangers have of one window while it is guarded.
+pub(crate) struct Guard {
+    until: u64,
+    /// Tells it from the guards before and after it.
+    pub(crate) number: u64,
+    pub(crate) unanswered: usize,
+    /// Time and cell of every stranger that was admitted.
+    tries: Vec<(u64, u32)>,
+}
+
+impl Guard {
+    pub(crate) fn new(number: u64) -> Self {
+        Self { until: 0, number, unanswered: 0, tries: Vec::new() }
+    }
+
+    pub(crate) fn extend(&mut self, now: u64) {
+        self.tries.retain(|each| each.0 + MINUTE > now);
+        self.until = self.until.max(now + MINUTE);
+    }
+
+    pub(crate) fn is_on(&self, now: u64) -> bool {
+        now < self.until
+    }
+
+    pub(crate) fn note(&mut self, credential: Digest, limit: &RateLimit, at: u64) {
+        let recorded = self.tries.last().map_or(at, |last| last.0.max(at));
+        self.tries.push((recorded, cell(credential, limit, at)));
+    }
+
+    fn in_cell(&self, cell: u32, limit: &RateLimit, at: u64) -> impl Iterator<Item = u64> {
+        let span = span(limit);
+        let in_cell = move |each: &&(u64, u32)| each.1 == cell && each.0 + span > at;
+        self.tries.iter().filter(in_cell).map(|each| each.0)
+    }
+
+    /// How long a stranger has to wait, by its cell and by those without an answer.
+    pub(crate) fn wait(&self, credential: Digest, limit: &RateLimit, now: u64) -> u64 {
+        let span = span(limit);
+        let leave = self.tries.iter().map(|each| each.0 + span);
+        let moments = leave.chain([now, (now / span + 1) * span]).filter(|at| *at >= now);
+        let is_free =
+            |at: &u64| self.in_cell(cell(credential, limit, *at), limit, *at).count() < TRIES;
+        let by_cell = moments.filter(is_free).min().unwrap() - now;
+        let is_full = self.unanswered >= most_unanswered(limit);
+        if is_full { by_cell.max(SECOND) } else { by_cell }
+    }
+
+    /// What a stranger is told, `room` being what one who is known is told.
+    pub(crate) fn room(
+        &self,
+        (credential, limit): (Digest, &RateLimit),
+        room: Room,
+        now: u64,
+    ) -> Room {
+        let taken = self.in_cell(cell(credential, limit, now), limit, now);
+        let left = TRIES.saturating_sub(taken.count());
+        let places = most_unanswered(limit).saturating_sub(self.unanswered);
+        let first = self.in_cell(cell(credential, limit, now), limit, now).next();
+        let changes_in = first.map_or(0, |at| at + span(limit) - now);
+        let (requests, seconds) =
+            if places < left { (places, 1) } else { (left, changes_in.div_ceil(SECOND)) };
+        let [requests, seconds] =
+            [u64::try_from(requests).unwrap(), seconds].map(|n| u32::try_from(n).unwrap());
+        if requests < room.requests { Room { requests, seconds } } else { room }
+    }
+}
+
+fn most_unanswered(limit: &RateLimit) -> usize {
+    usize::try_from(limit.admissions().get()).unwrap().div_ceil(10)
+}
+
+fn span(limit: &RateLimit) -> u64 {
+    maskgate::time::micros(limit.window())
+}
+
+/// One hexadecimal digit of the hash, in each span the next.
+fn cell(credential: Digest, limit: &RateLimit, at: u64) -> u32 {
+    let digits = format!("{:032x}", u128::from_be_bytes(credential.0));
+    let turn = usize::try_from(at / span(limit)).unwrap();
+    digits.chars().nth(turn % 32).unwrap().to_digit(16).unwrap()
+}
