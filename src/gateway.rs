@@ -11,12 +11,15 @@ use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
 use http::Response;
+use http::StatusCode;
 use http::header::EXPECT;
 use hyper::body::Incoming;
 
 use crate::admit::Admission;
+use crate::admit::GiveBack;
 use crate::admit::Permit;
 use crate::classify::DigestKey;
+use crate::classify::RequestClass;
 use crate::classify::classify;
 use crate::forward::AnswerBody;
 use crate::forward::Caller;
@@ -135,18 +138,45 @@ impl Gateway {
         }
         let mut permit = admitted?; // 429, 503
         record.admitted(&permit);
+        let waiting = Waiting { shared: &self.shared, class, permit: &mut permit };
         let bodies = &self.shared.bodies;
         let body = inspect(policy, bodies, &class, &head, body).await?; // 400, 408, 413, 415, 503
         let request_id = record.request_id().clone();
         let outgoing = Outgoing { head, body, caller, request_id };
         let sent = self.shared.clock.now();
-        let answer = self.forwarder.send(&policy.upstream, outgoing).await?; // 502, 504
-        record.answered(answer.status(), sent);
-        let (admission, now) = (&self.shared.admission, self.shared.clock.now());
-        if let Some(reason) = admission.answered(&class, &mut permit, answer.status(), now) {
-            record.gave_back(reason);
-        }
+        let answer = self.forwarder.send(&policy.upstream, outgoing).await;
+        let given_back = waiting.end(answer.as_ref().ok().map(Response::status));
+        let answer = answer?; // 502, 504
+        record.answered(answer.status(), sent, given_back);
         Ok((answer, permit)) // the permit lives until the last byte
+    }
+}
+
+/// An admitted request, until the upstream has answered. Dropped before its end, the gateway has
+/// refused the body, or the client has left.
+struct Waiting<'g> {
+    shared: &'g Shared,
+    class: RequestClass,
+    permit: &'g mut Permit,
+}
+
+impl Waiting<'_> {
+    /// The upstream has answered with this status, or failed. Answers why the charge was given
+    /// back, where it was.
+    fn end(self, status: Option<StatusCode>) -> Option<GiveBack> {
+        let Some(status) = status else {
+            self.permit.upstream_failed();
+            return None;
+        };
+        let Shared { admission, clock, .. } = self.shared;
+        admission.answered(&self.class, self.permit, status, clock.now())
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Shared { admission, clock, .. } = self.shared;
+        admission.unanswered(&self.class, self.permit, clock.now());
     }
 }
 

@@ -2,16 +2,20 @@
 //!
 //! **Invariant:** a 2xx makes a caller known where it was given. A stranger that is answered 401,
 //! 403 or 404 gets its charge taken back, and the window is guarded; of a caller that is known
-//! these say nothing but that something is not there.
+//! these say nothing but that something is not there. A stranger that gets no answer keeps its
+//! charge, and the window is guarded too.
 
 use http::StatusCode;
 
 use super::Admission;
+use super::Charged;
 use super::Permit;
-use super::form::Refused;
+use super::form::Fate;
+use super::form::Unwelcome;
 use super::key::WindowKey;
 use crate::classify::RequestClass;
 use crate::policy::endpoint::Endpoint;
+use crate::policy::rate::RateLimit;
 use crate::time::Tick;
 
 /// Why a charge was given back: what the upstream answered a stranger.
@@ -64,23 +68,51 @@ impl Admission {
         status: StatusCode,
         now: Tick,
     ) -> Option<GiveBack> {
-        let key = WindowKey::of(class);
-        let place = permit.place.take();
         // Paths that are none of the API's may be open to everybody.
         if status.is_success() && class.endpoint != Endpoint::Unmatched {
-            self.known.note(key.scope, class.credential, now);
+            self.known.note(WindowKey::of(class).scope, class.credential, now);
         }
+        let charge = permit.charge.take();
         let reason = GiveBack::of(status)?;
-        let charged_at = permit.may_be_given_back?;
-        if self.known.is_known(key.scope, class.credential, now) {
-            return None;
+        let stranger = charge?.of_stranger(class, &permit.limit, Fate::GivenBack);
+        self.turn_away(class, &stranger, now).then_some(reason)
+    }
+
+    /// The request ends before the upstream has said a word: its client has left, or its body was
+    /// refused. Its charge stays. A stranger's is held against strangers, or they could spend the
+    /// window without ever being refused by the upstream.
+    pub fn unanswered(&self, class: &RequestClass, permit: &mut Permit, now: Tick) {
+        if let Some(charge) = permit.charge.take() {
+            let stranger = charge.of_stranger(class, &permit.limit, Fate::Spent);
+            self.turn_away(class, &stranger, now);
         }
-        let refused = Refused {
-            credential: class.credential,
-            limit: &permit.limit,
-            charged_at,
-            was_unguarded: place.is_none(),
-        };
-        self.windows.give_back(&key, &refused, now).then_some(reason)
+    }
+
+    /// Guards the window against the caller, if it is a stranger; answers whether the charge was
+    /// taken back.
+    fn turn_away(&self, class: &RequestClass, stranger: &Unwelcome<'_>, now: Tick) -> bool {
+        let key = WindowKey::of(class);
+        !self.known.is_known(key.scope, class.credential, now)
+            && self.windows.turn_away(&key, stranger, now)
+    }
+}
+
+impl Charged {
+    /// What is to be known of it if its caller is a stranger, who waits no longer.
+    fn of_stranger<'l>(
+        self,
+        class: &RequestClass,
+        limit: &'l RateLimit,
+        fate: Fate,
+    ) -> Unwelcome<'l> {
+        let (credential, was_unguarded) = (class.credential, self.place.is_none());
+        Unwelcome { credential, limit, charged_at: self.at, was_unguarded, fate }
+    }
+}
+
+impl Permit {
+    /// The upstream has failed: the charge stays, and says nothing of the caller.
+    pub fn upstream_failed(&mut self) {
+        self.charge = None;
     }
 }

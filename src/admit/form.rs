@@ -41,9 +41,9 @@ pub(crate) struct Guarded {
     guard: Guard,
 }
 
-/// A stranger whom the upstream has refused.
+/// A stranger that was admitted, and not accepted.
 #[derive(Clone, Copy, Debug)]
-pub struct Refused<'p> {
+pub struct Unwelcome<'p> {
     /// Its credentials.
     pub credential: Digest,
     /// What it was judged by.
@@ -52,6 +52,17 @@ pub struct Refused<'p> {
     pub charged_at: Tick,
     /// Whether it was admitted before the window was guarded.
     pub was_unguarded: bool,
+    /// What becomes of the charge.
+    pub fate: Fate,
+}
+
+/// What becomes of the charge of a stranger that is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The upstream has refused it: it is taken back.
+    GivenBack,
+    /// The upstream said nothing: it stays, and holds a place of the strangers'.
+    Spent,
 }
 
 /// How a window is guarded.
@@ -99,17 +110,24 @@ impl Form {
         }
     }
 
-    /// The upstream has refused a stranger: its charge is taken back, and the window is guarded
-    /// from now on. Tells what has changed.
-    pub(crate) fn give_back(&mut self, refused: &Refused<'_>, now: Tick) -> GivenBack {
+    /// A stranger is not accepted: the window is guarded from now on. Tells what has changed.
+    pub(crate) fn turn_away(&mut self, stranger: &Unwelcome<'_>, now: Tick) -> Change {
         let is_new = self.guard(now);
-        let Self::Guarded(guarded) = self else { return GivenBack::default() };
-        let mut guarded = lock(guarded);
-        guarded.guard.extend(now);
-        if refused.was_unguarded {
-            guarded.guard.note(refused.credential, refused.limit, refused.charged_at);
+        let Self::Guarded(guarded) = self else { return Change::default() };
+        let Guarded { window, guard } = &mut *lock(guarded);
+        let Unwelcome { limit, charged_at, .. } = *stranger;
+        guard.extend(now);
+        if stranger.was_unguarded {
+            guard.note(stranger.credential, limit, charged_at);
         }
-        GivenBack { was_charged: guarded.window.give_back(refused.charged_at), is_new }
+        let is_given_back = match stranger.fate {
+            Fate::GivenBack => window.give_back(charged_at),
+            Fate::Spent => {
+                guard.spend(charged_at, now);
+                false
+            }
+        };
+        Change { is_given_back, is_new }
     }
 
     /// Makes the window a list; answers whether it was none.
@@ -192,11 +210,11 @@ impl Form {
     }
 }
 
-/// What came of a give-back.
+/// What has changed when a stranger was turned away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct GivenBack {
-    /// Whether the charge was still remembered.
-    pub(crate) was_charged: bool,
+pub(crate) struct Change {
+    /// Whether its charge was taken back: it was to be, and was still remembered.
+    pub(crate) is_given_back: bool,
     /// Whether the window was not guarded before.
     pub(crate) is_new: bool,
 }

@@ -1,9 +1,9 @@
 //! How much may strangers take? The bounds of a guarded window.
 //!
 //! **Invariant:** while a window is guarded, no span of its limit's length holds more than
-//! [`TRIES`] admissions of strangers in one of the 16 cells, and no more strangers than a tenth of
-//! the limit wait for an answer. What is given back to the window is not given back here: the
-//! upstream has seen it.
+//! [`TRIES`] admissions of strangers in one of the 16 cells, and strangers that are not answered
+//! hold no more than a tenth of the limit. What is given back to the window is not given back
+//! here: the upstream has seen it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const SHARE: u32 = 10;
 /// When there is a place without an answer again, nobody knows; an answer takes less than this.
 const UNTIL_ANSWERED: Duration = Duration::from_secs(1);
 
-/// How many strangers may wait for an answer: a tenth of the limit, and at least one.
+/// How much of the limit strangers may hold without an answer: a tenth, and at least one.
 pub const fn most_unanswered(limit: &RateLimit) -> u32 {
     limit.admissions().get().div_ceil(SHARE)
 }
@@ -36,6 +36,8 @@ pub(crate) struct Guard {
     until: Tick,
     /// How many [`Place`]s there are.
     unanswered: Arc<AtomicU32>,
+    /// Charges of strangers that never will be answered, from the oldest to the newest.
+    spent: Vec<Tick>,
     tries: Tries,
 }
 
@@ -64,7 +66,12 @@ impl Guard {
     /// A guard from `now` on.
     pub(crate) fn new(now: Tick) -> Self {
         let unanswered = Arc::new(AtomicU32::new(0));
-        Self { until: now.plus(GUARDED_FOR), unanswered, tries: Tries::default() }
+        Self {
+            until: now.plus(GUARDED_FOR),
+            unanswered,
+            spent: Vec::new(),
+            tries: Tries::default(),
+        }
     }
 
     /// The upstream has refused another stranger.
@@ -102,11 +109,24 @@ impl Guard {
         now: Tick,
     ) -> Option<(Duration, Bound)> {
         let wait = self.tries.wait(Cells::of(credential, limit), now);
-        let is_full = self.unanswered() >= most_unanswered(limit);
-        match (is_full, wait > UNTIL_ANSWERED) {
-            (true, false) => Some((UNTIL_ANSWERED, Bound::Unanswered)),
-            (true, true) | (false, _) => (!wait.is_zero()).then_some((wait, Bound::Cell)),
+        match self.places(limit, now) {
+            (0, longer) if longer >= wait => Some((longer, Bound::Unanswered)),
+            _ => (!wait.is_zero()).then_some((wait, Bound::Cell)),
         }
+    }
+
+    /// How many places are free, and when there may be more.
+    fn places(&self, limit: &RateLimit, now: Tick) -> (u32, Duration) {
+        let most = most_unanswered(limit);
+        let leaves = |at: &Tick| at.plus(limit.window());
+        let left = self.spent.partition_point(|at| leaves(at) <= now);
+        let spent = self.spent.get(left..).unwrap_or_default();
+        let count = u32::try_from(spent.len()).unwrap_or(u32::MAX);
+        let free = most.saturating_sub(count.saturating_add(self.unanswered()));
+        // Where those that are spent fill it alone, an answer makes no room.
+        let above = usize::try_from(count.saturating_sub(most)).unwrap_or(usize::MAX);
+        let changes_at = spent.get(above).filter(|_| count >= most).map(leaves);
+        (free, changes_at.map_or(UNTIL_ANSWERED, |at| at.since(now)))
     }
 
     /// How much remains to a stranger.
@@ -119,9 +139,9 @@ impl Guard {
         let cells = Cells::of(credential, limit);
         let (taken, oldest) = self.tries.in_cell(cells, now);
         let tries = TRIES.saturating_sub(taken);
-        let places = most_unanswered(limit).saturating_sub(self.unanswered());
+        let (places, changes_in) = self.places(limit, now);
         if places < tries {
-            return StrangersRoom { requests: places, changes_in: UNTIL_ANSWERED };
+            return StrangersRoom { requests: places, changes_in };
         }
         let changes_in = oldest.map_or(Duration::ZERO, |at| at.plus(cells.span).since(now));
         StrangersRoom { requests: tries, changes_in }
@@ -132,6 +152,15 @@ impl Guard {
         self.note(credential, limit, now);
         self.unanswered.fetch_add(1, Ordering::Relaxed);
         Place(Arc::clone(&self.unanswered))
+    }
+
+    /// A stranger's charge stays where it is, though nobody will answer it: it holds a place until
+    /// it leaves the window.
+    pub(crate) fn spend(&mut self, charged_at: Tick, now: Tick) {
+        // In a window of more than a minute it holds its place no longer than the guard lasts.
+        self.spent.retain(|at| now < at.plus(GUARDED_FOR));
+        let place = self.spent.partition_point(|at| *at <= charged_at);
+        self.spent.insert(place, charged_at);
     }
 
     /// A stranger was admitted before the window was guarded.
@@ -323,6 +352,24 @@ mod tests {
         places.pop();
         assert_eq!(guard.unanswered(), 14);
         assert_eq!(guard.refuses(of_cell(15), &API, at(0)), None);
+    }
+
+    #[test]
+    fn what_is_never_answered_holds_its_place_until_it_leaves_the_window() {
+        let mut guard = Guard::new(at(0));
+        (0..15).for_each(|second| guard.spend(at(second * SECOND / 10), at(SECOND)));
+        let refused = guard.refuses(of_cell(1), &API, at(2 * SECOND));
+        assert_eq!(refused, Some((Duration::from_secs(3), Bound::Unanswered)));
+        assert_eq!(guard.refuses(of_cell(1), &API, at(5 * SECOND)), None);
+        let place = guard.admit(of_cell(1), &API, at(5 * SECOND));
+        // Now an answer would make room too, and nobody knows when it comes.
+        let refused = guard.refuses(of_cell(2), &API, at(5 * SECOND));
+        assert_eq!(refused, Some((Duration::from_secs(1), Bound::Unanswered)));
+        drop(place);
+        // More than a tenth, from before the guard: all above it have to leave.
+        (0..5).for_each(|_| guard.spend(at(0), at(SECOND)));
+        let refused = guard.refuses(of_cell(2), &API, at(SECOND));
+        assert_eq!(refused, Some((Duration::from_secs(4), Bound::Unanswered)));
     }
 
     #[test]

@@ -70,19 +70,24 @@ pub struct Permit {
     pub standing: Option<Standing>,
     /// Why a rule on trial would have refused it.
     pub would_deny: Option<Denial>,
-    /// The time of its charge, unless every offer is charged.
-    may_be_given_back: Option<Tick>,
-    /// Until the upstream has answered, where a guarded window admitted a stranger.
-    place: Option<Place>,
+    /// What it was charged, until the upstream has answered; none where every offer is charged.
+    charge: Option<Charged>,
     _under_way: InFlightGuard,
+}
+
+/// What an admitted request has taken of its window.
+#[derive(Debug)]
+struct Charged {
+    at: Tick,
+    /// Where a guarded window admitted a stranger.
+    place: Option<Place>,
 }
 
 /// What an admitted request has taken of its window; nothing where no window is asked.
 #[derive(Default)]
 struct Admitted {
     standing: Option<Standing>,
-    charged_at: Option<Tick>,
-    place: Option<Place>,
+    charge: Option<Charged>,
 }
 
 /// What is the same for every question about one request.
@@ -133,8 +138,7 @@ impl Admission {
             mode: rule.mode,
             standing: admitted.standing,
             would_deny,
-            may_be_given_back: admitted.charged_at.filter(|_| charge == Charge::Admitted),
-            place: admitted.place,
+            charge: admitted.charge.filter(|_| charge == Charge::Admitted),
             _under_way: under_way,
         })
     }
@@ -177,7 +181,10 @@ impl Admission {
             .decide(&case, max_keys)
             .map_err(|TooManyKeys| Denial::TooManyKeys { max: max_keys })?;
         match verdict {
-            Verdict::Admitted => Ok(Admitted { standing, charged_at, place }),
+            Verdict::Admitted => {
+                let charge = charged_at.map(|at| Charged { at, place });
+                Ok(Admitted { standing, charge })
+            }
             Verdict::Denied { retry_after, by } => Err(Denial::Rate(RateDenial {
                 limit: rule.limit,
                 by,

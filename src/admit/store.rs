@@ -15,9 +15,9 @@ use dashmap::Entry;
 
 use crate::admit::case::Case;
 use crate::admit::case::Decision;
+use crate::admit::form::Change;
 use crate::admit::form::Form;
-use crate::admit::form::GivenBack;
-use crate::admit::form::Refused;
+use crate::admit::form::Unwelcome;
 use crate::admit::key::Scope;
 use crate::admit::key::WindowKey;
 use crate::admit::reach::Reaches;
@@ -119,16 +119,15 @@ impl WindowStore {
         self.guarded.load(Ordering::Relaxed)
     }
 
-    /// The upstream has refused a stranger: its charge is taken back, and the window is guarded
-    /// from now on. Answers whether there was a charge to take back; a window that has been
-    /// dropped has none.
-    pub fn give_back(&self, key: &WindowKey, refused: &Refused<'_>, now: Tick) -> bool {
+    /// A stranger is not accepted: the window is guarded from now on. Answers whether its charge
+    /// was taken back; in a window that has been dropped there is none.
+    pub fn turn_away(&self, key: &WindowKey, stranger: &Unwelcome<'_>, now: Tick) -> bool {
         let Some(mut window) = self.windows.get_mut(key) else { return false };
-        let GivenBack { was_charged, is_new } = window.give_back(refused, now);
+        let Change { is_given_back, is_new } = window.turn_away(stranger, now);
         if is_new {
             self.guarded.fetch_add(1, Ordering::Relaxed);
         }
-        was_charged
+        is_given_back
     }
 
     /// Drops every window whose charges have all left the longest span that `limits`, or a rule

@@ -202,18 +202,17 @@ impl Record {
         }
     }
 
-    /// The upstream has begun an answer, `sent` being when it was asked.
-    pub fn answered(&mut self, status: StatusCode, sent: Tick) {
+    /// The upstream has begun an answer, `sent` being when it was asked; the charge to the window
+    /// may have been given back.
+    pub fn answered(&mut self, status: StatusCode, sent: Tick, given_back: Option<GiveBack>) {
         let taken = self.observer.clock.now().since(sent);
         self.observer.metrics.observe_upstream(taken);
+        if let Some(reason) = given_back {
+            self.observer.metrics.count_give_back(reason);
+        }
         self.upstream = Some(taken);
         self.outcome.decision = Decision::Forwarded;
         self.outcome.status = Some(status);
-    }
-
-    /// The upstream has refused a stranger, who got its place in the window back.
-    pub fn gave_back(&self, reason: GiveBack) {
-        self.observer.metrics.count_give_back(reason);
     }
 
     /// The upstream's answer broke off; the client sees its connection close.

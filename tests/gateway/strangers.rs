@@ -225,7 +225,7 @@ async fn a_stranger_is_told_which_limit_it_was_and_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn strangers_hold_a_tenth_of_the_limit_unanswered_and_one_that_leaves_makes_room() {
+async fn strangers_hold_no_more_than_a_tenth_of_the_limit_without_an_answer() {
     let upstream = upstream();
     let gateway = Gateway::start(&upstream).await;
     assert_eq!(count(&gateway, &sessions(), 1, 200).await, 1);
@@ -240,17 +240,19 @@ async fn strangers_hold_a_tenth_of_the_limit_unanswered_and_one_that_leaves_make
     assert!(reply.message().contains("limited to 15 unanswered requests"), "{reply:?}");
     assert_eq!(unanswered(&gateway).await, 15);
     assert_eq!(count(&gateway, &sessions(), 20, 200).await, 20, "the owner does not wait");
+    // One that leaves has spent its place until its charge leaves the window.
     let leaving = held.remove(3);
     leaving.abort();
     drop(leaving.await);
     let mut looks = 0;
     while unanswered(&gateway).await > 14 {
         looks += 1;
-        assert!(looks < 10_000, "the place never came back");
+        assert!(looks < 10_000, "the gateway never saw it leave");
     }
+    assert_eq!(gateway.send(&guess(1)).await.status, 429);
+    assert_eq!(count(&gateway, &sessions(), 200, 200).await, 150 - 15 - 21, "the owner's rest");
+    gateway.advance(Duration::from_secs(5));
     assert_eq!(count(&gateway, &guess(1), 1, 401).await, 1);
-    // 16 waited, of which none has an answer: those places are spent; 20 + 1 are the owner's.
-    assert_eq!(count(&gateway, &sessions(), 200, 200).await, 150 - 15 - 21);
 }
 
 /// A request with a password that the upstream never answers, when it has been asked.
@@ -310,4 +312,42 @@ async fn no_password_is_in_a_page_or_a_metric() {
         seen.push_str(&String::from_utf8_lossy(&gateway.page(page).await.body));
     }
     assert!(!seen.contains("s3cr3t") && !seen.contains(&basic(ACCOUNT, "s3cr3t-guess")[6..]));
+}
+
+#[tokio::test]
+async fn strangers_that_leave_before_the_answer_cannot_spend_the_window() {
+    let upstream = upstream();
+    let gateway = Gateway::start(&upstream).await;
+    assert_eq!(count(&gateway, &sessions(), 1, 200).await, 1);
+    let abandoned = "maskgate_requests_total{decision=\"abandoned\",endpoint=\"ListSession\"}";
+    for number in 0..160 {
+        let (address, before) = (gateway.address, gateway.metric(abandoned).await);
+        let request = with_password(&sessions(), ACCOUNT, &format!("{HOLD} {number}"));
+        let asked = upstream.count();
+        let task =
+            tokio::spawn(
+                async move { Connection::open(address).await.send(&request).await.status },
+            );
+        while upstream.count() == asked && !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        let has_left = task.await.is_err();
+        while has_left && gateway.metric(abandoned).await <= before {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(count(&gateway, &sessions(), 150, 200).await >= 128);
+}
+
+#[tokio::test]
+async fn strangers_with_forms_that_are_refused_cannot_spend_the_window() {
+    let upstream = upstream();
+    let gateway = Gateway::start(&upstream).await;
+    let path = service_path("/Sessions");
+    let create = Request::post(path.clone(), "UniqueName=x");
+    assert_eq!(count(&gateway, &create, 1, 200).await, 1);
+    let bad = Request::post(path, format!("UniqueName={}", "x".repeat(192)));
+    count(&gateway, &with_password(&bad, ACCOUNT, "guess"), 160, 400).await;
+    assert!(count(&gateway, &create, 150, 200).await >= 128);
 }

@@ -34,15 +34,18 @@ pub(crate) struct Guard {
     pub(crate) unanswered: usize,
     /// Time and cell of every stranger that was admitted.
     tries: Vec<(u64, u32)>,
+    /// When those were charged that nobody will answer.
+    spent: Vec<u64>,
 }
 
 impl Guard {
     pub(crate) fn new(number: u64) -> Self {
-        Self { until: 0, number, unanswered: 0, tries: Vec::new() }
+        Self { until: 0, number, unanswered: 0, tries: Vec::new(), spent: Vec::new() }
     }
 
     pub(crate) fn extend(&mut self, now: u64) {
         self.tries.retain(|each| each.0 + MINUTE > now);
+        self.spent.retain(|each| each + MINUTE > now);
         self.until = self.until.max(now + MINUTE);
     }
 
@@ -69,8 +72,24 @@ impl Guard {
         let is_free =
             |at: &u64| self.in_cell(cell(credential, limit, *at), limit, *at).count() < TRIES;
         let by_cell = moments.filter(is_free).min().unwrap() - now;
-        let is_full = self.unanswered >= most_unanswered(limit);
-        if is_full { by_cell.max(SECOND) } else { by_cell }
+        let (free, by_places) = self.places(limit, now);
+        if free == 0 { by_cell.max(by_places) } else { by_cell }
+    }
+
+    pub(crate) fn spend(&mut self, charged_at: u64) {
+        self.spent.push(charged_at);
+    }
+
+    /// How many places are free, and how long it takes until there may be more.
+    fn places(&self, limit: &RateLimit, now: u64) -> (usize, u64) {
+        let (span, most) = (span(limit), most_unanswered(limit));
+        let spent_at = |at| self.spent.iter().filter(|each| *each + span > at).count();
+        let free = most.saturating_sub(spent_at(now) + self.unanswered);
+        if spent_at(now) < most {
+            return (free, SECOND);
+        }
+        let leave = self.spent.iter().map(|each| each + span).filter(|at| *at > now);
+        (free, leave.filter(|at| spent_at(*at) < most).min().unwrap() - now)
     }
 
     /// What a stranger is told, `room` being what one who is known is told.
@@ -82,11 +101,14 @@ impl Guard {
     ) -> Room {
         let taken = self.in_cell(cell(credential, limit, now), limit, now);
         let left = TRIES.saturating_sub(taken.count());
-        let places = most_unanswered(limit).saturating_sub(self.unanswered);
+        let (places, change) = self.places(limit, now);
         let first = self.in_cell(cell(credential, limit, now), limit, now).next();
         let changes_in = first.map_or(0, |at| at + span(limit) - now);
-        let (requests, seconds) =
-            if places < left { (places, 1) } else { (left, changes_in.div_ceil(SECOND)) };
+        let (requests, seconds) = if places < left {
+            (places, change.div_ceil(SECOND))
+        } else {
+            (left, changes_in.div_ceil(SECOND))
+        };
         let [requests, seconds] =
             [u64::try_from(requests).unwrap(), seconds].map(|n| u32::try_from(n).unwrap());
         if requests < room.requests { Room { requests, seconds } } else { room }

@@ -26,7 +26,7 @@ use crate::class;
 use crate::policy;
 use crate::with_rate;
 
-const OWNER: Digest = Digest([0x11; 16]);
+const OWNER: Digest = Digest([0x12; 16]);
 const STRANGER: Digest = Digest([0x22; 16]);
 
 struct Stage {
@@ -195,6 +195,27 @@ fn a_tenth_of_the_limit_may_wait_for_answers_and_an_answer_or_an_end_makes_room(
     );
     assert_eq!(view[0].guard.map(|guard| guard.unanswered), Some(0));
     assert_eq!(view[0].taken, 17);
+}
+
+#[test]
+fn strangers_that_are_never_answered_spend_a_tenth_of_the_limit_and_no_more() {
+    let mut stage = Stage::new(RateRule::default());
+    assert_eq!(stage.exchange(&of(OWNER), 200), None);
+    let left = |stage: &Stage, number: u8| {
+        let stranger = of(Digest([number << 4 | number; 16]));
+        let Ok(mut permit) = stage.ask(&stranger) else { return false };
+        stage.admission.unanswered(&stranger, &mut permit, Tick::from_micros(stage.now));
+        true
+    };
+    let spent = (0..100).filter(|number| left(&stage, number % 16)).count();
+    assert_eq!(spent, 15);
+    assert_eq!(stage.exchanges(&of(OWNER), 200, 300), 134);
+    stage.now = 5 * SECOND;
+    assert_eq!((0..100).filter(|number| left(&stage, number % 16)).count(), 15);
+    // Of one that is known the place is spent like any other, and guards nothing.
+    let mut known = stage.ask(&of(OWNER)).unwrap();
+    stage.admission.unanswered(&of(OWNER), &mut known, Tick::from_micros(stage.now));
+    assert_eq!(stage.exchanges(&of(OWNER), 200, 300), 134);
 }
 
 #[test]

@@ -276,7 +276,7 @@ impl WindowMetrics {
             fill: make.fill()?,
             guarded: make.int_gauge(
                 "maskgate_guarded_windows",
-                "Windows in which the upstream has refused a stranger lately",
+                "Windows in which a stranger was refused by the upstream, or not answered, lately",
             )?,
             given_back: make.counters(
                 (

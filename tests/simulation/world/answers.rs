@@ -1,7 +1,6 @@
 //! What the upstream says, and what the model makes of it.
 
 use http::StatusCode;
-use maskgate::admit::GiveBack;
 use maskgate::policy::rate::Counting;
 use maskgate::time::Tick;
 
@@ -12,61 +11,82 @@ use crate::guard::Guard;
 use crate::rules::LONGEST;
 
 impl World {
-    /// The upstream answers one of those who wait, or somebody leaves.
+    /// The upstream answers one of those who wait, or fails, or somebody leaves.
     pub(super) fn answer_one(&mut self) {
         let mut held = self.held.swap_remove(self.rng.usize(..self.held.len()));
-        let key = &mut self.keys[held.key];
-        if let Some(guard) = &mut key.guard
+        if let Some(guard) = &mut self.keys[held.key].guard
             && held.guard == Some(guard.number)
         {
             guard.unanswered -= 1;
         }
         let is_right = self.credentials[..RIGHT].contains(&held.class.credential);
-        let status = match self.rng.u32(..20) {
-            0 => return,
-            1 => StatusCode::BAD_GATEWAY,
-            2..4 => StatusCode::NOT_FOUND,
-            _ if is_right => StatusCode::OK,
-            4..6 => StatusCode::FORBIDDEN,
-            _ => StatusCode::UNAUTHORIZED,
-        };
-        let (now, credential) = (self.now, held.class.credential);
-        let guards = self.admission.guarded_windows();
-        let tick = Tick::from_micros(now);
-        let given_back = self.admission.answered(&held.class, &mut held.permit, status, tick);
-        if status.is_success() {
-            self.accepted.note(key.scope, credential, now);
+        match self.rng.u32(..20) {
+            0 => self.leave(held),
+            1 => held.permit.upstream_failed(),
+            2 => self.answer(held, StatusCode::BAD_REQUEST),
+            3..5 => self.answer(held, StatusCode::NOT_FOUND),
+            _ if is_right => self.answer(held, StatusCode::OK),
+            5..8 => self.answer(held, StatusCode::FORBIDDEN),
+            _ => self.answer(held, StatusCode::UNAUTHORIZED),
         }
-        let is_known = self.accepted.is_known(key.scope, credential, now);
-        let is_counted = self.in_force.counting == Counting::Offered;
-        if !status.is_client_error() || is_known || is_counted {
+    }
+
+    fn answer(&mut self, mut held: Held, status: StatusCode) {
+        let (now, guards) = (Tick::from_micros(self.now), self.admission.guarded_windows());
+        let given_back = self.admission.answered(&held.class, &mut held.permit, status, now);
+        if status.is_success() {
+            let scope = self.keys[held.key].scope;
+            self.accepted.note(scope, held.class.credential, self.now);
+        }
+        if status.is_success() || status == StatusCode::BAD_REQUEST || !self.is_stranger(&held)
+        {
             assert_eq!(given_back, None, "{}", self.name);
             return;
         }
-        self.give_back(&held, given_back, guards);
-    }
-
-    fn give_back(&mut self, held: &Held, given_back: Option<GiveBack>, guards: usize) {
-        let (now, key) = (self.now, &mut self.keys[held.key]);
+        let key = &mut self.keys[held.key];
         let was_kept = key.kept.give_back(held.charged_at);
         let was_there = key.full.give_back(held.charged_at);
         assert!(given_back.is_some() || !was_kept, "a charge was lost: {}", self.name);
         assert!(given_back.is_none() || was_there, "another one's charge: {}", self.name);
         self.tally.given_back += u64::from(given_back.is_some());
+        self.turn_away(&held, guards);
+    }
+
+    fn leave(&mut self, mut held: Held) {
+        let (now, guards) = (Tick::from_micros(self.now), self.admission.guarded_windows());
+        self.admission.unanswered(&held.class, &mut held.permit, now);
+        if self.is_stranger(&held)
+            && let Some(guard) = self.turn_away(&held, guards)
+        {
+            guard.spend(held.charged_at);
+        }
+    }
+
+    /// Whether the window is guarded against whoever this was.
+    fn is_stranger(&self, held: &Held) -> bool {
+        let scope = self.keys[held.key].scope;
+        self.in_force.counting == Counting::Admitted
+            && !self.accepted.is_known(scope, held.class.credential, self.now)
+    }
+
+    /// The guard that the window has from now on; none where the window had been dropped. There
+    /// were so many `guards` before.
+    fn turn_away(&mut self, held: &Held, guards: usize) -> Option<&mut Guard> {
+        let (now, key) = (self.now, &mut self.keys[held.key]);
         if key.guard.is_none() {
             if self.admission.guarded_windows() == guards {
-                // It had been dropped, and nothing of it says anything any more.
-                assert_eq!(given_back, None, "{}", self.name);
+                // Nothing of it said anything any more.
                 assert_eq!(key.kept.count(LONGEST, now), 0, "{}", self.name);
-                return;
+                return None;
             }
             self.tally.guards += 1;
             key.guard = Some(Guard::new(self.tally.guards));
         }
-        let Some(guard) = &mut key.guard else { return };
+        let guard = key.guard.as_mut()?;
         guard.extend(now);
         if held.guard.is_none() {
             guard.note(held.class.credential, &held.limit, held.charged_at);
         }
+        Some(guard)
     }
 }
