@@ -257,6 +257,11 @@ fn where_offers_count_nothing_is_given_back_and_nothing_guarded() {
     assert_eq!(stage.exchange(&of(STRANGER), 401), None);
     assert_eq!(stage.admission.guarded_windows(), 0);
     assert_eq!(stage.exchanges(&of(STRANGER), 401, 300), 149);
+    // Nor does a guard from before a reload keep anybody out.
+    let mut stage = Stage::new(RateRule::default());
+    assert_eq!(stage.exchanges(&of(STRANGER), 401, 300), 9);
+    stage.policy = with_rate(RateRule { count: Counting::Offered, ..RateRule::default() });
+    assert_eq!(stage.exchanges(&of(STRANGER), 401, 300), 150);
 }
 
 #[test]
