@@ -3,7 +3,7 @@
 //! **Invariant:** a 2xx makes a caller known where it was given. A stranger that is answered 401,
 //! 403 or 404 gets its charge taken back, and the window is guarded; of a caller that is known
 //! these say nothing but that something is not there. A stranger that gets no answer keeps its
-//! charge, and the window is guarded too.
+//! charge, and where those are a tenth of the limit the window is guarded too.
 
 use http::StatusCode;
 

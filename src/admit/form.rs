@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::admit::case::Case;
 use crate::admit::case::Decision;
+use crate::admit::guard;
 use crate::admit::guard::Guard;
 use crate::admit::reach::Reach;
 use crate::admit::standing::Standing;
@@ -29,9 +30,18 @@ use crate::time::Tick;
 #[derive(Debug)]
 pub(crate) enum Form {
     /// Nobody is kept short.
-    Open(SlidingWindow),
+    Open(Open),
     /// Strangers are, and what they took can be given back.
     Guarded(Box<Mutex<Guarded>>),
+}
+
+/// A window that nobody guards.
+#[derive(Debug)]
+pub(crate) struct Open {
+    window: SlidingWindow,
+    /// Strangers that got no answer of the upstream's, and what they were charged: fewer than
+    /// would be a reason to guard it.
+    spent: Vec<(Digest, Tick)>,
 }
 
 /// A guarded window.
@@ -77,13 +87,18 @@ pub struct GuardView {
 impl Form {
     /// A window that remembers nothing, and nobody guards.
     pub(crate) fn new() -> Self {
-        Self::Open(SlidingWindow::new())
+        Self::of(SlidingWindow::new())
+    }
+
+    /// The same with what a window remembers.
+    pub(crate) const fn of(window: SlidingWindow) -> Self {
+        Self::Open(Open { window, spent: Vec::new() })
     }
 
     /// Decides one case.
     pub(crate) fn judge(&self, case: &Case<'_>) -> Result<Decision, MustGrow> {
         match self {
-            Self::Open(window) => judge_open(window, case),
+            Self::Open(open) => judge_open(&open.window, case),
             Self::Guarded(guarded) => {
                 let stranger = case.stranger();
                 Ok(lock(guarded).judge(case, stranger))
@@ -104,23 +119,31 @@ impl Form {
 
     fn grow(&mut self) {
         match self {
-            Self::Open(window) => window.grow(),
+            Self::Open(open) => open.window.grow(),
             // A list has room for all it may be asked for.
             Self::Guarded(_) => {}
         }
     }
 
-    /// A stranger is not accepted: the window is guarded from now on. Tells what has changed.
+    /// A stranger is not accepted: the window is guarded from now on. One that got no answer is
+    /// a reason only together with others. Tells what has changed.
     pub(crate) fn turn_away(&mut self, stranger: &Unwelcome<'_>, now: Tick) -> Change {
-        let is_new = self.guard(now);
+        let Unwelcome { credential, limit, charged_at, was_unguarded, fate } = *stranger;
+        if let Self::Open(open) = self
+            && fate == Fate::Spent
+        {
+            let is_reason = open.spend(credential, charged_at, limit, now);
+            let is_new = is_reason && self.guard(limit, now);
+            return Change { is_new, is_given_back: false };
+        }
+        let is_new = self.guard(limit, now);
         let Self::Guarded(guarded) = self else { return Change::default() };
         let Guarded { window, guard } = &mut *lock(guarded);
-        let Unwelcome { limit, charged_at, .. } = *stranger;
         guard.extend(now);
-        if stranger.was_unguarded {
-            guard.note(stranger.credential, limit, charged_at);
+        if was_unguarded {
+            guard.note(credential, limit, charged_at);
         }
-        let is_given_back = match stranger.fate {
+        let is_given_back = match fate {
             Fate::GivenBack => window.give_back(charged_at),
             Fate::Spent => {
                 guard.spend(charged_at, now);
@@ -131,9 +154,15 @@ impl Form {
     }
 
     /// Makes the window a list; answers whether it was none.
-    fn guard(&mut self, now: Tick) -> bool {
-        let Self::Open(window) = self else { return false };
-        let guarded = Guarded { window: PlainWindow::from(window), guard: Guard::new(now) };
+    fn guard(&mut self, limit: &RateLimit, now: Tick) -> bool {
+        let Self::Open(open) = self else { return false };
+        let mut guard = Guard::new(now);
+        open.forget(limit, now);
+        for (credential, charged_at) in std::mem::take(&mut open.spent) {
+            guard.note(credential, limit, charged_at);
+            guard.spend(charged_at, now);
+        }
+        let guarded = Guarded { window: PlainWindow::from(&mut open.window), guard };
         *self = Self::Guarded(Box::new(Mutex::new(guarded)));
         true
     }
@@ -150,7 +179,7 @@ impl Form {
             }
             SlidingWindow::from(window)
         };
-        *self = Self::Open(window);
+        *self = Self::of(window);
         true
     }
 
@@ -170,7 +199,7 @@ impl Form {
     pub(crate) fn peek(&self, limit: &RateLimit, now: Tick) -> Verdict {
         match self {
             // A peek charges nothing, so it never needs a larger ring.
-            Self::Open(window) => {
+            Self::Open(Open { window, .. }) => {
                 window.decide(limit, Charge::Nothing, now).unwrap_or(Verdict::Admitted)
             }
             Self::Guarded(guarded) => {
@@ -182,7 +211,7 @@ impl Form {
     /// How full the window is when `allowed` charges may lie in the last `span`.
     pub(crate) fn fill(&self, allowed: u32, span: Duration, now: Tick) -> Fill {
         match self {
-            Self::Open(window) => window.fill(allowed, span, now),
+            Self::Open(open) => open.window.fill(allowed, span, now),
             Self::Guarded(guarded) => lock(guarded).window.fill(allowed, span, now),
         }
     }
@@ -190,21 +219,21 @@ impl Form {
     /// When the newest charge was made.
     pub(crate) fn newest(&self) -> Option<Tick> {
         match self {
-            Self::Open(window) => window.newest(),
+            Self::Open(open) => open.window.newest(),
             Self::Guarded(guarded) => lock(guarded).window.newest(),
         }
     }
 
     pub(crate) fn reach(&self) -> Reach {
         match self {
-            Self::Open(window) => window.reach(),
+            Self::Open(open) => open.window.reach(),
             Self::Guarded(guarded) => lock(guarded).window.reach(),
         }
     }
 
     pub(crate) fn set_reach(&mut self, reach: Reach) {
         match self {
-            Self::Open(window) => window.set_reach(reach),
+            Self::Open(open) => open.window.set_reach(reach),
             Self::Guarded(guarded) => lock(guarded).window.set_reach(reach),
         }
     }
@@ -217,6 +246,30 @@ pub(crate) struct Change {
     pub(crate) is_given_back: bool,
     /// Whether the window was not guarded before.
     pub(crate) is_new: bool,
+}
+
+impl Open {
+    /// A stranger got no answer; answers whether that is a reason to guard the window. A client
+    /// of one's own whose first form is refused is none, but who does nothing else takes the
+    /// window from its owner.
+    fn spend(
+        &mut self,
+        credential: Digest,
+        charged_at: Tick,
+        limit: &RateLimit,
+        now: Tick,
+    ) -> bool {
+        self.spent.push((credential, charged_at));
+        self.forget(limit, now);
+        u32::try_from(self.spent.len())
+            .is_ok_and(|spent| spent >= guard::most_unanswered(limit))
+    }
+
+    /// Forgets what has left the window, or would be older than a guard.
+    fn forget(&mut self, limit: &RateLimit, now: Tick) {
+        let span = limit.window().min(guard::GUARDED_FOR);
+        self.spent.retain(|(_, at)| now < at.plus(span));
+    }
 }
 
 fn judge_open(window: &SlidingWindow, case: &Case<'_>) -> Result<Decision, MustGrow> {

@@ -155,7 +155,7 @@ mod tests {
             window.decide(&limit(), Charge::Admitted, Tick::from_micros(0)).unwrap();
         }
         let now = Tick::from_micros(250_000);
-        let view = WindowView::of(Endpoint::FetchSession, &Form::Open(window), limit(), now);
+        let view = WindowView::of(Endpoint::FetchSession, &Form::of(window), limit(), now);
         assert_eq!((view.taken, view.remaining), (2, 0));
         assert_eq!(view.free_in, Duration::from_millis(750));
     }

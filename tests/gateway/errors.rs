@@ -257,7 +257,7 @@ async fn a_connection_serves_on_after_a_refusal_whose_body_comes_later() {
         Gateway::with("limits: { rate: { requests_per_second: 1 } }", &upstream).await;
     let auth = client::basic(crate::support::ACCOUNT, "password");
     gateway.admitted(&Request::post("/v1/Services", "A=1"), 5).await;
-    // Of a stranger's bodies a service with five places takes one.
+    // With five places a tenth is one: one refused body of a stranger guards the window.
     assert_eq!(gateway.send(&Request::get(service_path(""))).await.status, 200);
     for (path, content_type, status) in [
         ("/v1/Services", "application/x-www-form-urlencoded", "429"),

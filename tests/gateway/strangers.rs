@@ -255,6 +255,22 @@ async fn strangers_hold_no_more_than_a_tenth_of_the_limit_without_an_answer() {
     assert_eq!(count(&gateway, &guess(1), 1, 401).await, 1);
 }
 
+#[tokio::test]
+async fn a_few_refused_forms_are_no_reason_to_guard_a_window_and_a_tenth_of_it_is() {
+    let upstream = upstream();
+    let gateway = Gateway::start(&upstream).await;
+    let form = |form: &'static str| Request::post(service_path("/Sessions"), form);
+    assert_eq!(count(&gateway, &form("Ttl=0"), 14, 400).await, 14);
+    gateway.assert_metric("maskgate_guarded_windows", 0.0).await;
+    gateway.advance(Duration::from_secs(5));
+    assert_eq!(count(&gateway, &form("Ttl=0"), 15, 400).await, 15);
+    gateway.reaches("maskgate_guarded_windows", 1.0).await;
+    assert_eq!(gateway.send(&form("Ttl=5")).await.status, 429, "fifteen places are spent");
+    gateway.advance(Duration::from_secs(5));
+    assert_eq!(gateway.send(&form("Ttl=5")).await.status, 200);
+    assert_eq!(count(&gateway, &form("Ttl=0"), 149, 400).await, 149, "it is known now");
+}
+
 /// A request with a password that the upstream never answers, when it has been asked.
 async fn held_by_upstream(
     gateway: &Gateway,

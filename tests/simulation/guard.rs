@@ -8,7 +8,7 @@ use maskgate::sid::Digest;
 
 use crate::SECOND;
 
-const MINUTE: u64 = 60 * SECOND;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
 const TRIES: usize = 9;
 
 /// When each credential was last accepted, by the number of its scope.
@@ -115,11 +115,11 @@ impl Guard {
     }
 }
 
-fn most_unanswered(limit: &RateLimit) -> usize {
+pub(crate) fn most_unanswered(limit: &RateLimit) -> usize {
     usize::try_from(limit.admissions().get()).unwrap().div_ceil(10)
 }
 
-fn span(limit: &RateLimit) -> u64 {
+pub(crate) fn span(limit: &RateLimit) -> u64 {
     maskgate::time::micros(limit.window())
 }
 

@@ -7,7 +7,9 @@ use maskgate::time::Tick;
 use super::Held;
 use super::RIGHT;
 use super::World;
+use crate::guard;
 use crate::guard::Guard;
+use crate::guard::MINUTE;
 use crate::rules::LONGEST;
 
 impl World {
@@ -55,10 +57,22 @@ impl World {
     fn leave(&mut self, mut held: Held) {
         let (now, guards) = (Tick::from_micros(self.now), self.admission.guarded_windows());
         self.admission.unanswered(&held.class, &mut held.permit, now);
-        if self.is_stranger(&held)
-            && let Some(guard) = self.turn_away(&held, guards)
-        {
-            guard.spend(held.charged_at);
+        if !self.is_stranger(&held) {
+            return;
+        }
+        let key = &mut self.keys[held.key];
+        if key.guard.is_some() {
+            if let Some(guard) = self.turn_away(&held, guards) {
+                guard.spend(held.charged_at);
+            }
+            return;
+        }
+        key.spent.push((held.class.credential, held.charged_at));
+        key.spent.retain(|(_, at)| at + guard::span(&held.limit).min(MINUTE) > self.now);
+        if key.spent.len() < guard::most_unanswered(&held.limit) {
+            assert_eq!(self.admission.guarded_windows(), guards, "{}", self.name);
+        } else {
+            self.guard(&held, guards);
         }
     }
 
@@ -72,21 +86,33 @@ impl World {
     /// The guard that the window has from now on; none where the window had been dropped. There
     /// were so many `guards` before.
     fn turn_away(&mut self, held: &Held, guards: usize) -> Option<&mut Guard> {
-        let (now, key) = (self.now, &mut self.keys[held.key]);
-        if key.guard.is_none() {
-            if self.admission.guarded_windows() == guards {
-                // Nothing of it said anything any more.
-                assert_eq!(key.kept.count(LONGEST, now), 0, "{}", self.name);
-                return None;
-            }
-            self.tally.guards += 1;
-            key.guard = Some(Guard::new(self.tally.guards));
+        if self.keys[held.key].guard.is_none() {
+            self.guard(held, guards);
         }
-        let guard = key.guard.as_mut()?;
-        guard.extend(now);
+        let guard = self.keys[held.key].guard.as_mut()?;
+        guard.extend(self.now);
         if held.guard.is_none() {
             guard.note(held.class.credential, &held.limit, held.charged_at);
         }
         Some(guard)
+    }
+
+    /// A guard begins, with the strangers that got no answer before it.
+    fn guard(&mut self, held: &Held, guards: usize) {
+        let (now, limit, key) = (self.now, &held.limit, &mut self.keys[held.key]);
+        if self.admission.guarded_windows() == guards {
+            // Nothing of it said anything any more.
+            assert_eq!(key.kept.count(LONGEST, now), 0, "{}", self.name);
+            return;
+        }
+        self.tally.guards += 1;
+        let mut guard = Guard::new(self.tally.guards);
+        guard.extend(now);
+        key.spent.retain(|(_, at)| at + guard::span(limit).min(MINUTE) > now);
+        for (credential, charged_at) in key.spent.drain(..) {
+            guard.note(credential, limit, charged_at);
+            guard.spend(charged_at);
+        }
+        key.guard = Some(guard);
     }
 }

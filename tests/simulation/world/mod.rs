@@ -85,6 +85,8 @@ struct Key {
     /// The number of its service or account.
     scope: usize,
     guard: Option<Guard>,
+    /// Strangers without an answer while nobody guards it.
+    spent: Vec<(Digest, u64)>,
     /// All that was charged.
     full: Log,
     /// What must not have been forgotten: it has been in a window in force ever since.
@@ -105,6 +107,7 @@ impl Key {
             },
             scope,
             guard: None,
+            spent: Vec::new(),
             full: Log::default(),
             kept: Log::default(),
             judged_by_partner: false,
