@@ -11,15 +11,24 @@ const UTF_8: [&[u8]; 4] =
     [b"charset=utf-8", b"charset=utf8", b"charset=\"utf-8\"", b"charset=\"utf8\""];
 const CHARSET: &[u8] = b"charset";
 
+/// Refuses a head that says twice what its body is, even where there is none: one reader takes the
+/// first, another one the last (RFC 9110 §5.3).
+pub(super) fn said_once(headers: &HeaderMap) -> Result<(), FormatFault> {
+    match headers.get_all(CONTENT_TYPE).iter().nth(1) {
+        Some(_) => Err(FormatFault::ContentType),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a body that the upstream could read as something else than the form judged here.
 pub(super) fn judge(headers: &HeaderMap) -> Result<(), FormatFault> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(FormatFault::ContentEncoding);
     }
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    match (types.next(), types.next()) {
-        (Some(value), None) if is_form(value.as_bytes()) => Ok(()),
-        (Some(_) | None, _) => Err(FormatFault::ContentType),
+    said_once(headers)?;
+    match headers.get(CONTENT_TYPE) {
+        Some(value) if is_form(value.as_bytes()) => Ok(()),
+        Some(_) | None => Err(FormatFault::ContentType),
     }
 }
 

@@ -70,6 +70,7 @@ where
 {
     let limit = policy.limits.body;
     let framing = Framing::of(&head.headers)?;
+    format::said_once(&head.headers)?;
     let operation = class.endpoint.operation();
     if let Some(method) = without_body(&head.method) {
         return if framing.announces_body() || !body.is_end_stream() {

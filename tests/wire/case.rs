@@ -158,7 +158,11 @@ fn variants(block: &[(usize, &str)]) -> Vec<Lines> {
 }
 
 impl Case {
-    fn read(number: usize, place: String, lines: &[(usize, String)]) -> Result<Self, String> {
+    pub(crate) fn read(
+        number: usize,
+        place: String,
+        lines: &[(usize, String)],
+    ) -> Result<Self, String> {
         let file = place.split(':').next().unwrap().to_owned();
         let mut reading = Reading::new(number, place);
         for (at, line) in lines {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::thread::JoinHandle;
@@ -28,15 +30,17 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// In front of `upstream`, with the API's own limits but for `UpdateService`, which one
-    /// request exhausts.
-    pub(crate) fn start(lane: usize, unmatched: &str, upstream: SocketAddr) -> Self {
+    /// request exhausts, and with `limits`, such as `unmatched: reject`, added to them.
+    pub(crate) fn start(limits: &str, upstream: SocketAddr) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let file = std::env::temp_dir()
-            .join(format!("maskgate-wire-{}-{lane}.yaml", std::process::id()));
+            .join(format!("maskgate-wire-{}-{number}.yaml", std::process::id()));
         let yaml = format!(
             "listen: {{ address: '127.0.0.1:0' }}\nadmin: {{ address: '127.0.0.1:0' }}\n\
              workers: 1\ndrain: 1s\n\
              upstream: {{ url: 'http://{upstream}', timeouts: {{ response: 2s }} }}\n\
-             limits:\n  unmatched: {unmatched}\n  overrides:\n    \
+             limits:\n  {limits}\n  overrides:\n    \
              - match: {{ endpoint: UpdateService }}\n      \
                rate: {{ requests_per_second: 1, window: 1s, burst: 1 }}\n"
         );

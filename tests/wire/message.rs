@@ -3,7 +3,9 @@
 
 use std::io::ErrorKind;
 use std::io::Read;
+use std::net::Shutdown;
 use std::net::TcpStream;
+use std::time::Duration;
 
 /// How a connection came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,9 @@ pub(crate) enum Ended {
 pub(crate) struct Wire {
     pub(crate) stream: TcpStream,
     pub(crate) ended: Option<Ended>,
+    /// What is done once when nothing comes: our half of the connection ends, and for so long is
+    /// waited on.
+    pub(crate) last_word: Option<Duration>,
     buffer: Vec<u8>,
 }
 
@@ -79,7 +84,7 @@ impl Message {
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, ended: None, buffer: Vec::new() }
+        Self { stream, ended: None, last_word: None, buffer: Vec::new() }
     }
 
     /// Whatever still comes until the other side closes.
@@ -110,11 +115,19 @@ impl Wire {
             Err(error)
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
             {
-                self.ended = Some(Ended::TimedOut);
+                match self.last_word.take() {
+                    Some(patience) => self.say_last_word(patience),
+                    None => self.ended = Some(Ended::TimedOut),
+                }
             }
             Ok(_) | Err(_) => self.ended = Some(Ended::Closed),
         }
         self.ended.is_none()
+    }
+
+    fn say_last_word(&mut self, patience: Duration) {
+        drop(self.stream.shutdown(Shutdown::Write));
+        self.stream.set_read_timeout(Some(patience)).unwrap();
     }
 
     /// Up to the next LF, without its CRLF; none where the connection ends before it.

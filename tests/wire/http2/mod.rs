@@ -6,6 +6,7 @@ mod frames;
 
 use crate::LANES;
 use crate::Lane;
+use crate::REJECT;
 use crate::client::probe;
 use crate::verdict::requests_mismatch;
 use case::Case;
@@ -32,7 +33,7 @@ fn play(lane: &Lane, case: &Case) -> Vec<String> {
 fn every_case_of_http2_comes_out_as_it_should() {
     let mut cases = cases();
     cases.retain(|case| crate::is_chosen(&case.name));
-    let failed = crate::play_all(&cases, LANES, "reject", play);
+    let failed = crate::play_all(&cases, LANES, REJECT, play);
     let describe = |(at, faults): &(usize, Vec<String>)| {
         let Case { place, name, .. } = &cases[*at];
         crate::describe(&format!("http2/{place}"), name, faults)
