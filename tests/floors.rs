@@ -53,9 +53,10 @@ fn breaches(lock: &str) -> Vec<String> {
     let mut breaches = Vec::new();
     for (name, version) in packages(lock) {
         let floor = FLOORS.iter().find(|floor| floor.0 == name && version < floor.1);
-        breaches.extend(floor.map(|(_, least, why)| {
-            format!("{name} {version:?} is below {least:?}: {why}")
-        }));
+        breaches
+            .extend(floor.map(|(_, least, why)| {
+                format!("{name} {version:?} is below {least:?}: {why}")
+            }));
         let banned = BANNED.iter().find(|banned| banned.0 == name);
         breaches.extend(banned.map(|(_, why)| format!("{name}: {why}")));
     }

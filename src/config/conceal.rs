@@ -1,12 +1,17 @@
 //! What of a configuration must not be shown? Everything that could be a secret.
 //!
 //! Nothing in the configuration is a secret, but one can be put into it by mistake: a password
-//! in a URL, or an auth token where a SID belongs. A mistake must be reported without it.
+//! in a URL, an auth token where a SID belongs, or a key such as `password` that is none of
+//! ours. A mistake must be reported without it.
 
 use crate::sid::SidKind;
 
 /// As many characters without a break, letters and digits mixed, are taken for a token.
 const TOKEN_LENGTH: usize = 24;
+
+/// What stands behind a key with one of these in its name is hidden, to the end of the line.
+const TELLING: [&str; 6] =
+    ["password", "passwd", "passphrase", "secret", "token", "credential"];
 
 /// `text` with everything that could be a secret, and every control character, replaced by
 /// asterisks and spaces, one for each character, so that columns stay where they are.
@@ -14,6 +19,7 @@ pub(crate) fn conceal(text: &str) -> String {
     let mut shown: Vec<char> =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     hide_user_information(&mut shown);
+    hide_behind_telling_keys(&mut shown);
     shown.chunk_by_mut(|a, b| is_word(*a) == is_word(*b)).for_each(|run| {
         if looks_like_a_token(run) {
             run.fill('*');
@@ -35,6 +41,25 @@ fn hide_user_information(shown: &mut [char]) {
     };
     if let Some(hidden) = before.get_mut(begin..) {
         hidden.iter_mut().filter(|c| !is_quote(**c)).for_each(|c| *c = '*');
+    }
+}
+
+/// Hides what stands behind the `:` or `=` of a key whose name says that it is a secret.
+fn hide_behind_telling_keys(shown: &mut [char]) {
+    let lower: Vec<char> = shown.iter().map(char::to_ascii_lowercase).collect();
+    let is_telling = |rest: &[char]| {
+        TELLING.iter().any(|word| rest.iter().copied().take(word.len()).eq(word.chars()))
+    };
+    let key_ends = |c: &char| !(c.is_alphanumeric() || is_quote(*c) || " _-.".contains(*c));
+    for word in 0..lower.len() {
+        let Some(rest) = lower.get(word..).filter(|rest| is_telling(rest)) else { continue };
+        let end =
+            rest.iter().position(key_ends).map_or(usize::MAX, |end| word.saturating_add(end));
+        if let Some([':' | '=', value @ ..]) = shown.get_mut(end..) {
+            let hidden = value.iter_mut().filter(|c| !c.is_whitespace() && !is_quote(**c));
+            hidden.for_each(|c| *c = '*');
+            return;
+        }
     }
 }
 
@@ -72,6 +97,21 @@ mod tests {
         assert_eq!(shown.chars().count(), line.chars().count());
         assert_eq!(conceal("url: user:word@host"), "url: *********@host");
         assert_eq!(conceal("http://a:b://c@d@e"), "http://*********@e");
+    }
+
+    #[test]
+    fn what_stands_behind_a_telling_key_is_hidden() {
+        for (line, shown) in [
+            ("  password: pa,ss # x", "  password: ***** * *"),
+            ("x: { db-Password : \"a b\", y: 1 }", "x: { db-Password : \"* *\"* ** * *"),
+            ("api_secret_2='x'", "api_secret_2='*'"),
+            ("MASKGATE_TOKEN=x", "MASKGATE_TOKEN=*"),
+            ("upstream.password", "upstream.password"),
+            ("a token, which: none", "a token, which: none"),
+            ("# a token, [password: x]", "# a token, [password: **"),
+        ] {
+            assert_eq!(conceal(line), shown);
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Events of the process itself: starts, reloads, failures. Written by `tracing`, in the form and
 //! from the level that the policy in force asks for, on the same way as request lines: whoever
 //! does not read the log holds up nobody.
+//!
+//! **Invariant:** only what this program says itself is written. Libraries speak to the same
+//! subscriber, and one of HTTP/2 quotes a path that it takes for malformed.
 
 use std::io;
 use std::io::Write;
@@ -83,9 +86,15 @@ impl EventLog {
             let is_text = settings.format.load(Ordering::Relaxed) == 1;
             let level = usize::from(settings.level.load(Ordering::Relaxed));
             let level = LEVELS.get(level).map_or(LevelFilter::INFO, |(_, filter)| *filter);
-            is_text == (format == LogFormat::Text) && *event.level() <= level
+            let is_wanted = is_text == (format == LogFormat::Text) && *event.level() <= level;
+            is_wanted && is_own(event.target())
         })
     }
+}
+
+/// Whether an event with this target is the program's own, and not a library's.
+fn is_own(target: &str) -> bool {
+    target.split("::").next() == Some(env!("CARGO_PKG_NAME"))
 }
 
 /// Writes one event at a time, as the subscriber hands it over.

@@ -69,6 +69,8 @@ impl Gateway {
     async fn between(listen: &str, upstream: &str, yaml: &str, clock: Clock) -> Self {
         // Most tests need not see it stop slowly.
         let linger = if yaml.contains("linger:") { "" } else { "linger: 0s\n" };
+        // The process has one log of events: that of the test that wants every one of them.
+        let installs = yaml.contains("level: trace");
         let head = format!(
             "listen: {{ address: '127.0.0.1:0'{listen} }}\nadmin: {{ address: '127.0.0.1:0' }}\n\
              workers: 2\ndrain: 2s\n{linger}upstream: {{ {upstream} }}\n"
@@ -90,6 +92,9 @@ impl Gateway {
                 let configuration = watch.force().unwrap();
                 let (log, lines) = LogSink::new();
                 let events = EventLog::default();
+                if installs {
+                    events.install(&log);
+                }
                 let parts = Parts {
                     configuration,
                     clock: its_clock,
