@@ -65,10 +65,7 @@ pub(super) fn look(bytes: &[u8]) -> Look {
 }
 
 fn partial(bytes: &[u8]) -> Result<Look, HeadFault> {
-    let begins = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
-    if begins > MAX_PRELUDE {
-        return Err(HeadFault::RequestLine);
-    }
+    let begins = prelude(bytes)?;
     let line = bytes.iter().skip(begins).take(MAX_TARGET.saturating_add(BESIDE_TARGET));
     if bytes.len() > begins.saturating_add(line.len()) && !line.clone().any(|b| *b == b'\n') {
         return Err(HeadFault::TargetTooLong);
@@ -79,7 +76,15 @@ fn partial(bytes: &[u8]) -> Result<Look, HeadFault> {
     Ok(Look::Partial)
 }
 
+/// How many bytes of empty lines precede the request line. As many are too many of a whole head as
+/// of a partial one, or it would matter how the bytes are cut.
+fn prelude(bytes: &[u8]) -> Result<usize, HeadFault> {
+    let length = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
+    if length > MAX_PRELUDE { Err(HeadFault::RequestLine) } else { Ok(length) }
+}
+
 fn judge(request: &Request<'_, '_>, head: &[u8]) -> Result<Look, HeadFault> {
+    prelude(head)?;
     let target = request.path.unwrap_or_default();
     if target.len() > MAX_TARGET {
         return Err(HeadFault::TargetTooLong);
@@ -191,6 +196,8 @@ mod tests {
     fn one_empty_line_may_precede_it_and_many_may_not() {
         let after = |prelude: &str| look(format!("{prelude}GET / HTTP/1.1\r\n\r\n").as_bytes());
         assert!(matches!(after("\r\n"), Look::Whole { .. }));
+        assert!(matches!(after(&"\r\n".repeat(4)), Look::Whole { .. }));
+        assert_eq!(after(&"\r\n".repeat(5)), refused(HeadFault::RequestLine));
         assert_eq!(look("\r\n".repeat(5).as_bytes()), refused(HeadFault::RequestLine));
     }
 
