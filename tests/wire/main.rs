@@ -13,6 +13,7 @@
 
 mod case;
 mod client;
+mod exchange;
 mod expand;
 mod gateway;
 mod http2;
@@ -21,6 +22,7 @@ mod message;
 mod mutate;
 mod mutation;
 mod reading;
+mod template;
 mod upstream;
 mod verdict;
 

@@ -4,7 +4,7 @@
 /// How many changes are made to a text: mostly one, as two are rarely harmless together.
 const COUNTS: [u8; 8] = [1, 1, 1, 1, 2, 3, 4, 5];
 
-/// Words that parsers read differently, for wherever they are put.
+/// Words that parsers of HTTP read differently, for wherever they are put.
 pub(crate) const WORDS: [&[u8]; 56] = [
     b"\r\n",
     b"\n",
@@ -65,8 +65,12 @@ pub(crate) const WORDS: [&[u8]; 56] = [
 ];
 
 /// `original` with one to five changes; without choices, as it is.
-pub(crate) fn mutated(original: &[u8], choices: impl Iterator<Item = u8>) -> Vec<u8> {
-    let mut mutation = Mutation { bytes: original.to_vec(), choices };
+pub(crate) fn mutated(
+    original: &[u8],
+    words: &[&[u8]],
+    choices: impl Iterator<Item = u8>,
+) -> Vec<u8> {
+    let mut mutation = Mutation { bytes: original.to_vec(), words, choices };
     let count = mutation.below(COUNTS.len()).map_or(0, |at| COUNTS[at]);
     for _ in 0..count {
         if mutation.change().is_none() {
@@ -76,12 +80,13 @@ pub(crate) fn mutated(original: &[u8], choices: impl Iterator<Item = u8>) -> Vec
     mutation.bytes
 }
 
-struct Mutation<C> {
+struct Mutation<'w, C> {
     bytes: Vec<u8>,
+    words: &'w [&'w [u8]],
     choices: C,
 }
 
-impl<C: Iterator<Item = u8>> Mutation<C> {
+impl<C: Iterator<Item = u8>> Mutation<'_, C> {
     /// A choice among `count` things; none where there is nothing to choose, or no choice left.
     fn below(&mut self, count: usize) -> Option<usize> {
         let (high, low) = (self.choices.next()?, self.choices.next()?);
@@ -94,7 +99,7 @@ impl<C: Iterator<Item = u8>> Mutation<C> {
         let at = self.below(self.bytes.len() + 1)?;
         match kind {
             0 | 1 => {
-                let word = WORDS[self.below(WORDS.len())?];
+                let word = self.words[self.below(self.words.len())?];
                 self.put(at, kind, word);
             }
             2 => {
@@ -174,13 +179,13 @@ impl<C: Iterator<Item = u8>> Mutation<C> {
 #[test]
 fn the_same_choices_make_the_same_changes_and_none_makes_none() {
     let text = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    assert_eq!(mutated(text, std::iter::empty()), text);
+    assert_eq!(mutated(text, &WORDS, std::iter::empty()), text);
     let mut rng = fastrand::Rng::with_seed(7);
     let mut differing = 0;
     for _ in 0..1000 {
         let choices: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(40).collect();
-        let once = mutated(text, choices.iter().copied());
-        assert_eq!(once, mutated(text, choices.iter().copied()));
+        let once = mutated(text, &WORDS, choices.iter().copied());
+        assert_eq!(once, mutated(text, &WORDS, choices.iter().copied()));
         differing += usize::from(once != text);
     }
     assert!(differing > 900, "{differing}");
