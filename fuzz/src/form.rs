@@ -113,6 +113,7 @@ fn verdict(
         endpoint,
         account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
         service: Some(ServiceKey::Sid(Sid::new(SidKind::Service, [2; 16]))),
+        credential: maskgate::sid::Digest([0; 16]),
     };
     let memory = Arc::new(BodyMemory::default());
     let inspected = pin!(inspect(policy, &memory, &class, &head, Full::new(body)));
