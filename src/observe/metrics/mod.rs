@@ -2,14 +2,13 @@
 //!
 //! **Invariant:** labels are closed lists only, and their children are resolved when the metric
 //! is made: a request finds its counter by an index, without a lock or a hash, and no client can
-//! add a series. The list with meanings is `docs/metrics.md`; a test compares it with this file.
+//! add a series. The list with meanings is `docs/metrics.md`; a test compares it with what is exported.
 
+mod families;
 mod register;
 
 use std::time::Duration;
 
-use prometheus::Gauge;
-use prometheus::Histogram;
 use prometheus::IntCounter;
 use prometheus::IntGauge;
 use prometheus::Registry;
@@ -20,6 +19,10 @@ use crate::policy::endpoint::Endpoint;
 use crate::reject::Decision;
 use crate::reject::Refusal;
 use crate::reject::UpstreamFault;
+use families::ProcessMetrics;
+use families::RequestMetrics;
+use families::UpstreamMetrics;
+use families::WindowMetrics;
 use register::Maker;
 
 /// What happened to an attempt to reload the configuration.
@@ -107,192 +110,6 @@ pub struct Metrics {
     upstream: UpstreamMetrics,
     process: ProcessMetrics,
     windows: WindowMetrics,
-}
-
-/// What became of requests.
-#[derive(Debug)]
-struct RequestMetrics {
-    /// By endpoint, then by decision.
-    total: Vec<Vec<IntCounter>>,
-    refusals: Vec<IntCounter>,
-    shadow_refusals: Vec<IntCounter>,
-    duration: Vec<Histogram>,
-    in_flight: IntGauge,
-    body_bytes: IntGauge,
-}
-
-/// How the upstream does.
-#[derive(Debug)]
-struct UpstreamMetrics {
-    duration: Histogram,
-    errors: Vec<IntCounter>,
-    idle: IntGauge,
-    opened: IntCounter,
-    retries: IntCounter,
-}
-
-/// How the process does.
-#[derive(Debug)]
-struct ProcessMetrics {
-    connections: IntGauge,
-    accepted: IntCounter,
-    accept_errors: IntCounter,
-    handshake_failures: Vec<IntCounter>,
-    reloads: Vec<IntCounter>,
-    tls_reloads: Vec<IntCounter>,
-    generation: IntGauge,
-    dropped_lines: IntCounter,
-}
-
-/// How many windows there are, and how full.
-#[derive(Debug)]
-struct WindowMetrics {
-    live: IntGauge,
-    fill: Vec<Gauge>,
-    guarded: IntGauge,
-    given_back: Vec<IntCounter>,
-    known: IntGauge,
-}
-
-impl RequestMetrics {
-    fn new(make: &Maker<'_>) -> prometheus::Result<Self> {
-        Ok(Self {
-            total: make.requests()?,
-            refusals: make.counters(
-                ("maskgate_refusals_total", "Requests refused, by the limit they broke"),
-                "limit",
-                Refusal::ALL.iter().map(|refusal| refusal.label()),
-            )?,
-            shadow_refusals: make.counters(
-                (
-                    "maskgate_shadow_refusals_total",
-                    "Requests forwarded that would have been refused with mode: enforce",
-                ),
-                "endpoint",
-                Endpoint::ALL.iter().map(|endpoint| endpoint.name()),
-            )?,
-            duration: make.durations()?,
-            in_flight: make.int_gauge(
-                "maskgate_in_flight_requests",
-                "Requests between their admission and the last byte of their answer",
-            )?,
-            body_bytes: make.int_gauge(
-                "maskgate_request_body_bytes",
-                "Bytes of requests' bodies that are held, from their arrival until they are sent",
-            )?,
-        })
-    }
-}
-
-impl UpstreamMetrics {
-    fn new(make: &Maker<'_>) -> prometheus::Result<Self> {
-        Ok(Self {
-            duration: make.histogram(
-                "maskgate_upstream_duration_seconds",
-                "Time from sending a request to the head of the upstream's answer",
-            )?,
-            errors: make.counters(
-                (
-                    "maskgate_upstream_errors_total",
-                    "Requests without a whole answer of the upstream",
-                ),
-                "reason",
-                UpstreamFault::ALL.iter().map(|fault| fault.label()),
-            )?,
-            idle: make.int_gauge(
-                "maskgate_upstream_idle_connections",
-                "Connections to the upstream that wait for a request",
-            )?,
-            opened: make.counter(
-                "maskgate_upstream_connections_opened_total",
-                "Connections to the upstream opened",
-            )?,
-            retries: make.counter(
-                "maskgate_upstream_retries_total",
-                "Requests sent to the upstream a second time, over a fresh connection",
-            )?,
-        })
-    }
-}
-
-impl ProcessMetrics {
-    fn new(make: &Maker<'_>, started: Duration) -> prometheus::Result<Self> {
-        make.build_info()?;
-        let start = make.gauge(
-            "maskgate_start_time_seconds",
-            "When the process started, in seconds since 1970; windows begin empty then",
-        )?;
-        start.set(started.as_secs_f64());
-        Ok(Self {
-            connections: make.int_gauge("maskgate_connections", "Open client connections")?,
-            accepted: make.counter(
-                "maskgate_connections_accepted_total",
-                "Client connections accepted",
-            )?,
-            accept_errors: make.counter(
-                "maskgate_accept_errors_total",
-                "Failures to accept a client connection, such as too few file descriptors",
-            )?,
-            handshake_failures: make.counters(
-                (
-                    "maskgate_handshake_failures_total",
-                    "Client connections closed before they got as far as HTTP",
-                ),
-                "stage",
-                HandshakeStage::ALL.iter().map(|stage| stage.label()),
-            )?,
-            tls_reloads: make.counters(
-                (
-                    "maskgate_tls_reloads_total",
-                    "Attempts to put changed files of the listener's certificate in force",
-                ),
-                "result",
-                ReloadResult::ALL.iter().map(|result| result.label()),
-            )?,
-            reloads: make.counters(
-                ("maskgate_config_reloads_total", "Attempts to reload the configuration"),
-                "result",
-                ReloadResult::ALL.iter().map(|result| result.label()),
-            )?,
-            generation: make.int_gauge(
-                "maskgate_config_generation",
-                "Number of the policy in force, counted from 1 at the start",
-            )?,
-            dropped_lines: make.counter(
-                "maskgate_log_lines_dropped_total",
-                "Request log lines dropped because their reader was too slow",
-            )?,
-        })
-    }
-}
-
-impl WindowMetrics {
-    fn new(make: &Maker<'_>) -> prometheus::Result<Self> {
-        Ok(Self {
-            live: make.int_gauge(
-                "maskgate_live_keys",
-                "Windows alive in this process, one for each service and endpoint in use",
-            )?,
-            fill: make.fill()?,
-            guarded: make.int_gauge(
-                "maskgate_guarded_windows",
-                "Windows in which a stranger was refused by the upstream, or not answered, lately",
-            )?,
-            given_back: make.counters(
-                (
-                    "maskgate_given_back_total",
-                    "Admissions of strangers that were taken back because the upstream refused",
-                ),
-                "reason",
-                GiveBack::ALL.iter().map(|reason| reason.label()),
-            )?,
-            known: make.int_gauge(
-                "maskgate_known_credentials",
-                "Credentials that the upstream has accepted in the last 15 minutes, each \
-                 counted for every service",
-            )?,
-        })
-    }
 }
 
 impl Metrics {
