@@ -134,7 +134,7 @@ async fn when_it_has_ended_nobody_holds_the_request_log_open() {
         assert_eq!(idle.send(&Request::get("/healthz")).await.status, 200);
         drop(keep.send(idle));
     };
-    server.run(Some(reloader), shutdown).await.unwrap();
+    server.run(Some(reloader), shutdown, std::future::pending()).await.unwrap();
     // The last sweep may still be under way, on a thread of its own.
     let ended = lines.recv_timeout(Duration::from_secs(5));
     assert_eq!(ended, Err(RecvTimeoutError::Disconnected));
