@@ -72,7 +72,22 @@ async fn while_it_lingers_a_new_connection_is_served_once_and_told_to_go() {
 }
 
 #[tokio::test]
-async fn idle_connections_close_at_once() {
+async fn while_it_lingers_a_kept_connection_is_served_once_more_and_told_to_go() {
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::with("linger: 1s", &upstream).await;
+    let mut kept = Connection::open(gateway.address).await;
+    let reply = kept.send(&Request::get("/v1/Services")).await;
+    assert_eq!((reply.status, reply.header("connection")), (200, None));
+    gateway.begin_stop();
+    until(async || gateway.page("/readyz").await.status == 503).await;
+    let reply = kept.send(&Request::get("/v1/Services")).await;
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+    assert!(kept.is_closed().await);
+    gateway.join();
+}
+
+#[tokio::test]
+async fn idle_connections_close_when_the_linger_is_over() {
     let upstream = Upstream::start();
     let mut gateway = Gateway::start(&upstream).await;
     let mut idle = Connection::open(gateway.address).await;
