@@ -29,8 +29,10 @@ use crate::forward::X_REQUEST_ID;
 use crate::ingress::Turn;
 use crate::inspect::BodyMemory;
 use crate::inspect::Expectation;
+use crate::inspect::Rest;
 use crate::inspect::discard;
 use crate::inspect::inspect;
+use crate::inspect::violation::ViolationKind;
 use crate::isolate::isolated;
 use crate::observe::Observer;
 use crate::observe::Record;
@@ -38,6 +40,7 @@ use crate::observe::journal::Tap;
 use crate::policy::Policy;
 use crate::policy::PolicyHandle;
 use crate::policy::upstream::Scheme;
+use crate::reject::Refusal;
 use crate::reject::Rejection;
 use crate::respond;
 use crate::respond::ReplyBody;
@@ -110,7 +113,11 @@ impl Gateway {
         let answer = match passed {
             Ok((answer, permit)) => respond::forwarded(answer, permit, record),
             Err(rejection) => {
-                let rest = discard(expect, &mut body).await;
+                let rest = if is_slow(&rejection) {
+                    Rest::Unread // it was waited for already
+                } else {
+                    discard(expect, &mut body).await
+                };
                 let answer =
                     respond::rejection(&rejection, record.class(), record.request_id(), rest);
                 record.rejected(&rejection, answer.status());
@@ -183,6 +190,11 @@ impl Drop for Waiting<'_> {
 /// Whether the client waits to be asked for its body.
 fn expectation(headers: &HeaderMap) -> Expectation {
     if headers.contains_key(EXPECT) { Expectation::Continue } else { Expectation::None }
+}
+
+/// Whether the request did not come in its time.
+fn is_slow(rejection: &Rejection) -> bool {
+    rejection.refusal() == Some(Refusal::Body(ViolationKind::Slow))
 }
 
 /// The client's own request id where it has a harmless form, else a new one.

@@ -13,6 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::coop;
 use tokio::time;
 
 use crate::observe::metrics::Metrics;
@@ -63,12 +64,13 @@ impl Acceptor {
 
     /// Hands out what waits in the kernel's queue already, and stops listening.
     pub async fn hand_out_rest(self, workers: &[Worker]) {
-        let mut next = pin!(self.accept());
+        // As many as there are: the runtime would have it rest in between, which looks like the end.
+        let mut next = pin!(coop::unconstrained(self.accept()));
         while let Poll::Ready(Ok((stream, peer))) =
             future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await
         {
             hand(workers, stream, peer);
-            next.set(self.accept());
+            next.set(coop::unconstrained(self.accept()));
         }
     }
 
@@ -159,6 +161,8 @@ mod tests {
             let workers = (0..workers).map(|n| Worker::start(n, parts.clone()).unwrap());
             let workers = workers.collect();
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            // The queue that std asks for is too short for a test.
+            socket2::SockRef::from(&listener).listen(1024).unwrap();
             let address = listener.local_addr().unwrap();
             let max = NonZeroUsize::new(max_connections).unwrap();
             let acceptor = Acceptor::new(listener, max, metrics, closed).unwrap();
@@ -192,6 +196,17 @@ mod tests {
             listening.hand_out_until(count).await;
         }
         assert_eq!(listening.open(), [3, 3, 3]);
+    }
+
+    #[tokio::test]
+    async fn the_rest_is_all_that_waits() {
+        let listening = Listening::with(1, 10_000);
+        let mut clients = Vec::new();
+        for _ in 0..300 {
+            clients.push(TcpStream::connect(listening.address).await.unwrap());
+        }
+        listening.acceptor.hand_out_rest(&listening.workers).await;
+        assert_eq!(listening.workers[0].open(), 300);
     }
 
     #[tokio::test]

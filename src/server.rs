@@ -1,5 +1,6 @@
 //! Wires the parts together, runs them, and ends them in order.
 
+use std::future;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -153,12 +154,13 @@ impl Server {
         Reloader::new(watch, Arc::clone(&self.state), self.settings.clone())
     }
 
-    /// Serves until `shutdown`, then lets what is under way end, for as long as `drain` says.
-    /// Needs a runtime of its own, which must not be a worker's.
+    /// Serves until `shutdown`, then lets what is under way end, for as long as `drain` says, but
+    /// not beyond `hurry`. Needs a runtime of its own, which must not be a worker's.
     pub async fn run(
         self,
         reloader: Option<Reloader>,
         shutdown: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
     ) -> Result<(), StartError> {
         let (address, admin_address) = (self.address()?, self.admin_address()?);
         let (stage, stages) = watch::channel(Stage::Serving);
@@ -175,12 +177,7 @@ impl Server {
         let background = [
             tokio::spawn(sweep::run(Arc::clone(&self.state))),
             tokio::spawn(keep_current(&self.door, self.tls_watch)),
-            tokio::spawn(async move {
-                match reloader {
-                    Some(reloader) => reloader.run().await,
-                    None => std::future::pending().await,
-                }
-            }),
+            tokio::spawn(reload(reloader)),
         ];
         let acceptor = Acceptor::new(
             self.listener,
@@ -195,19 +192,10 @@ impl Server {
             () = shutdown => {}
         }
         self.state.set_ready(false);
-        tracing::info!(limit = ?self.settings.drain, "draining");
-        stage.send_replace(Stage::Draining);
-        drop(time::timeout(linger(&self.settings), acceptor.hand_out(&workers)).await);
-        acceptor.hand_out_rest(&workers).await;
-        stage.send_replace(Stage::Closing);
-        // The workers keep to the limit themselves; this one is for a thread that hangs.
-        let hang = self.settings.drain.saturating_add(Duration::from_secs(1));
-        let ended = async {
-            for worker in workers {
-                worker.ended().await;
-            }
-        };
-        drop(time::timeout(hang, ended).await);
+        tokio::select! {
+            () = drain(&self.settings, acceptor, workers, &stage) => {}
+            () = do_not_wait(hurry, &stage) => {}
+        }
         // Until they have gone they hold the log, whose writer waits for the last to let go.
         drop(stop_admin);
         drop(admin.await);
@@ -241,6 +229,59 @@ impl Server {
     }
 }
 
+/// Ends the workers: new connections are served for as long as `linger` says, those that are open
+/// for as long as `drain` says.
+async fn drain(
+    settings: &Settings,
+    acceptor: Acceptor,
+    workers: Vec<Worker>,
+    stage: &watch::Sender<Stage>,
+) {
+    tracing::info!(limit = ?settings.drain, "draining");
+    go_on_to(stage, Stage::Draining);
+    let mut stages = stage.subscribe();
+    tokio::select! {
+        () = acceptor.hand_out(&workers) => {}
+        () = time::sleep(linger(settings)) => {}
+        () = worker::reached(&mut stages, Stage::Over) => {}
+    }
+    acceptor.hand_out_rest(&workers).await;
+    go_on_to(stage, Stage::Closing);
+    // The workers keep to the limit themselves; this one is for a thread that hangs.
+    let hang = settings.drain.saturating_add(Duration::from_secs(1));
+    let ended = async {
+        for worker in workers {
+            worker.ended().await;
+        }
+    };
+    drop(time::timeout(hang, ended).await);
+}
+
+/// Has the drain end when `hurry` does; never ends itself.
+async fn do_not_wait(hurry: impl Future<Output = ()>, stage: &watch::Sender<Stage>) {
+    hurry.await;
+    tracing::info!("not waiting any longer");
+    go_on_to(stage, Stage::Over);
+    future::pending::<()>().await;
+}
+
+/// Tells the workers, unless they are further already.
+fn go_on_to(stage: &watch::Sender<Stage>, next: Stage) {
+    stage.send_if_modified(|now| {
+        let is_further = next > *now;
+        *now = next.max(*now);
+        is_further
+    });
+}
+
+/// Keeps to the configuration file, where there is one.
+async fn reload(reloader: Option<Reloader>) {
+    match reloader {
+        Some(reloader) => reloader.run().await,
+        None => future::pending().await,
+    }
+}
+
 /// Keeps to the files of the certificate, where there is one.
 fn keep_current(
     door: &Door,
@@ -253,7 +294,7 @@ fn keep_current(
             Some((certificate, watch)) => {
                 door::keep_current(certificate, watch, metrics).await;
             }
-            None => std::future::pending().await,
+            None => future::pending().await,
         }
     }
 }

@@ -7,11 +7,16 @@ use std::net::TcpStream;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use http::HeaderValue;
 use http::Request;
+use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+use tokio::time;
 
 use crate::door::ClientTransport;
 use crate::door::HandshakeError;
@@ -23,6 +28,10 @@ use crate::worker::Local;
 use crate::worker::Stage;
 use crate::worker::http2;
 use crate::worker::reached;
+
+/// For how long a connection may still ask for the first time when there are no new ones any more:
+/// it may have come a moment ago.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
 
 /// A connection that counts as open until it is dropped.
 pub(super) struct OpenConnection {
@@ -54,8 +63,8 @@ impl OpenConnection {
         let protocol = tokio::select! {
             biased;
             protocol = stream.protocol() => protocol?,
-            // Nothing has been asked yet.
-            () = reached(&mut stages, Stage::Closing) => return Ok(()),
+            // Nothing has been asked.
+            () = too_late(&mut stages, &conversation) => return Ok(()),
         };
         match protocol {
             Protocol::Http1 => self.serve_http1(stream, &client, &conversation).await,
@@ -74,22 +83,34 @@ impl OpenConnection {
         let local = &self.local;
         let answer = service_fn(|request: Request<Incoming>| {
             let turn = conversation.begin();
-            async move { Ok::<_, Infallible>(local.gateway.handle(request, client, turn).await) }
+            async move {
+                let mut answer = local.gateway.handle(request, client, turn).await;
+                // An idle connection is not closed: a request may be on its way over it. Its
+                // client hears of the end with the answer to the next.
+                if *local.stage.borrow() >= Stage::Draining {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         let mut stages = local.stage.clone();
-        let is_serving = *stages.borrow() == Stage::Serving;
-        // A connection that is new in a drain serves one request, and says so in its answer.
-        let mut server = local.http1.clone();
-        server.keep_alive(is_serving);
-        let mut serving = pin!(server.serve_connection(TokioIo::new(stream), answer));
+        let mut serving = pin!(local.http1.serve_connection(TokioIo::new(stream), answer));
         tokio::select! {
             biased;
             served = serving.as_mut() => return Ok(served?),
-            () = reached(&mut stages, Stage::Draining), if is_serving => {}
+            () = too_late(&mut stages, conversation) => {}
         }
         // Idle: closed now. Busy: closed behind the answer, which says so.
         serving.as_mut().graceful_shutdown();
         Ok(serving.await?)
+    }
+}
+
+/// Waits until a request that comes is one too many.
+async fn too_late(stages: &mut watch::Receiver<Stage>, conversation: &Conversation) {
+    reached(stages, Stage::Closing).await;
+    if conversation.begun() == 0 {
+        time::sleep(FIRST_REQUEST).await;
     }
 }
 

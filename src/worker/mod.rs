@@ -69,14 +69,16 @@ pub struct Parts {
 pub enum Stage {
     /// It serves.
     Serving,
-    /// Connections end behind what is under way; new ones are served once.
+    /// Connections, new ones too, end behind the next answer.
     Draining,
-    /// There are no new ones any more.
+    /// There are no new ones any more, and idle ones end.
     Closing,
+    /// Nothing is waited for any more.
+    Over,
 }
 
 /// Waits until the server has come as far.
-async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
+pub(crate) async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
     // An error means that nobody is left to say so: then it is at its end.
     drop(stages.wait_for(|now| *now >= stage).await);
 }
@@ -167,7 +169,11 @@ async fn run(
         local.accept(stream, peer);
     }
     // Those that do not end in time are cut off with the runtime.
-    drop(time::timeout(drain_time, local.all_ended()).await);
+    tokio::select! {
+        () = local.all_ended() => {}
+        () = time::sleep(drain_time) => {}
+        () = reached(&mut stage, Stage::Over) => {}
+    }
     log.flush();
 }
 

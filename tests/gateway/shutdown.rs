@@ -72,7 +72,22 @@ async fn while_it_lingers_a_new_connection_is_served_once_and_told_to_go() {
 }
 
 #[tokio::test]
-async fn idle_connections_close_at_once() {
+async fn while_it_lingers_a_kept_connection_is_served_once_more_and_told_to_go() {
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::with("linger: 1s", &upstream).await;
+    let mut kept = Connection::open(gateway.address).await;
+    let reply = kept.send(&Request::get("/v1/Services")).await;
+    assert_eq!((reply.status, reply.header("connection")), (200, None));
+    gateway.begin_stop();
+    until(async || gateway.page("/readyz").await.status == 503).await;
+    let reply = kept.send(&Request::get("/v1/Services")).await;
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+    assert!(kept.is_closed().await);
+    gateway.join();
+}
+
+#[tokio::test]
+async fn idle_connections_close_when_the_linger_is_over() {
     let upstream = Upstream::start();
     let mut gateway = Gateway::start(&upstream).await;
     let mut idle = Connection::open(gateway.address).await;
@@ -134,7 +149,7 @@ async fn when_it_has_ended_nobody_holds_the_request_log_open() {
         assert_eq!(idle.send(&Request::get("/healthz")).await.status, 200);
         drop(keep.send(idle));
     };
-    server.run(Some(reloader), shutdown).await.unwrap();
+    server.run(Some(reloader), shutdown, std::future::pending()).await.unwrap();
     // The last sweep may still be under way, on a thread of its own.
     let ended = lines.recv_timeout(Duration::from_secs(5));
     assert_eq!(ended, Err(RecvTimeoutError::Disconnected));

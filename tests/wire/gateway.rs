@@ -53,7 +53,8 @@ impl Gateway {
             runtime.block_on(async {
                 let server = bind(its_file);
                 tell.send(server.address().unwrap()).unwrap();
-                server.run(None, async { drop(stopped.await) }).await.unwrap();
+                let shutdown = async { drop(stopped.await) };
+                server.run(None, shutdown, std::future::pending()).await.unwrap();
             });
         });
         let address = told.recv().unwrap();

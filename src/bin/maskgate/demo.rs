@@ -78,7 +78,7 @@ pub(crate) async fn backend(args: BackendArgs) -> Result<(), RunError> {
         tokio::spawn(Admin::new(admin, Pages::Backend(control))?.serve(std::future::pending()));
     }
     // Before anybody is told where it is, and could ask it to stop.
-    let stop = run::stop_signal()?;
+    let (stop, _hurry) = run::stop_signals()?;
     writeln!(io::stdout().lock(), "{line}")?;
     stop.await;
     server.stop(DRAIN);

@@ -25,6 +25,7 @@ use maskgate::server::StartError;
 use maskgate::time::Clock;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+use tokio::sync::oneshot;
 
 use crate::cli::RunArgs;
 
@@ -87,7 +88,8 @@ impl Surroundings {
     }
 }
 
-/// Runs a gateway until SIGTERM or SIGINT; `announce` is called once it listens.
+/// Runs a gateway until SIGTERM or SIGINT, whose second does not wait; `announce` is called once it
+/// listens.
 pub(crate) async fn serve(
     loaded: Loaded,
     surroundings: Surroundings,
@@ -97,9 +99,9 @@ pub(crate) async fn serve(
     let gateway = Gateway::bind(configuration, surroundings)?;
     let (reloader, _request) = gateway.server.reloader(watch)?;
     // Before anybody is told where it is, and could ask it to stop.
-    let stop = stop_signal()?;
+    let (stop, hurry) = stop_signals()?;
     announce(&gateway.server)?;
-    gateway.run(Some(reloader), stop).await
+    gateway.run(Some(reloader), stop, hurry).await
 }
 
 /// A gateway whose sockets are bound, and who writes its request lines.
@@ -128,13 +130,14 @@ impl Gateway {
         Ok(Self { server: Server::bind(parts)?, written })
     }
 
-    /// Serves until `stop`, then drains and writes the last request lines.
+    /// Serves until `stop`, then drains until `hurry` and writes the last request lines.
     pub(crate) async fn run(
         self,
         reloader: Option<Reloader>,
         stop: impl Future<Output = ()>,
+        hurry: impl Future<Output = ()>,
     ) -> Result<(), RunError> {
-        self.server.run(reloader, stop).await?;
+        self.server.run(reloader, stop, hurry).await?;
         // The last lines: written as soon as the last worker has let go of the log.
         let _written = self.written.recv_timeout(LAST_LINES);
         Ok(())
@@ -162,14 +165,22 @@ fn key() -> io::Result<[u8; 16]> {
     Ok(key)
 }
 
-/// Ends with SIGTERM or SIGINT.
-pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+/// What ends with the first SIGTERM or SIGINT, and what ends with the second. Needs a runtime.
+pub(crate) fn stop_signals() -> io::Result<(impl Future<Output = ()>, impl Future<Output = ()>)>
+{
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let (tell_first, first) = oneshot::channel::<()>();
+    let (tell_second, second) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        for tell in [tell_first, tell_second] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            // Dropping it tells whoever waits.
+            drop(tell);
         }
-    })
+    });
+    Ok((async { drop(first.await) }, async { drop(second.await) }))
 }

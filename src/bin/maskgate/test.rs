@@ -68,7 +68,7 @@ pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
     };
     let mut status = None;
     let ended = async { status = Some(wait(&mut child, &mut signals).await) };
-    gateway.run(None, ended).await?;
+    gateway.run(None, ended, std::future::pending()).await?;
     behind.stop(Duration::ZERO);
     let Some(status) = status.transpose()? else {
         return Err(io::Error::other("the gateway ended before the command").into());

@@ -109,7 +109,7 @@ impl Gateway {
                 let addresses = (server.address().unwrap(), server.admin_address().unwrap());
                 drop(tell.send((addresses, reload, lines)));
                 let shutdown = async { drop(stopped.await) };
-                server.run(Some(reloader), shutdown).await.unwrap();
+                server.run(Some(reloader), shutdown, std::future::pending()).await.unwrap();
             });
         });
         let ((address, admin), reload, lines) = told.await.unwrap();
