@@ -4,16 +4,22 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::time::Duration;
+
+use tokio::time;
+use tokio::time::Instant;
 
 use crate::ingress::HeadFault;
 
 /// One client's connection, as its stream and its requests both see it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Conversation {
     /// Requests that the server has begun.
     begun: Cell<u64>,
     /// Requests whose answers have not ended.
     under_way: Cell<u32>,
+    /// Since when nothing is asked; none while something is.
+    quiet_since: Cell<Option<Instant>>,
     /// Which request is none, but stands for a head that was refused; and why.
     fault: Cell<Option<(u64, HeadFault)>>,
     /// Answers of HTTP/2, where one may stand still while others go on.
@@ -27,7 +33,13 @@ type Waiting = Cell<Option<u32>>;
 impl Conversation {
     /// A connection without requests.
     pub fn new() -> Rc<Self> {
-        Rc::default()
+        Rc::new(Self {
+            begun: Cell::new(0),
+            under_way: Cell::new(0),
+            quiet_since: Cell::new(Some(now())),
+            fault: Cell::new(None),
+            answers: RefCell::default(),
+        })
     }
 
     /// The server has begun another request.
@@ -47,6 +59,7 @@ impl Conversation {
     fn turn(self: &Rc<Self>, fault: Option<HeadFault>, waiting: Option<Rc<Waiting>>) -> Turn {
         self.begun.set(self.begun().saturating_add(1));
         self.under_way.set(self.under_way.get().saturating_add(1));
+        self.quiet_since.set(None);
         Turn { conversation: Rc::clone(self), fault, waiting }
     }
 
@@ -58,6 +71,16 @@ impl Conversation {
     /// Whether a request is under way.
     pub fn is_busy(&self) -> bool {
         self.under_way.get() > 0
+    }
+
+    /// Since when nothing is asked; none while something is, be it half of a head.
+    pub fn quiet_since(&self) -> Option<Instant> {
+        self.quiet_since.get()
+    }
+
+    /// A head has begun.
+    pub(super) fn break_silence(&self) {
+        self.quiet_since.set(None);
     }
 
     /// Looks once more at the answers that are to be taken.
@@ -103,17 +126,25 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let under_way = &self.conversation.under_way;
+        let Conversation { under_way, quiet_since, .. } = &*self.conversation;
         under_way.set(under_way.get().saturating_sub(1));
+        if under_way.get() == 0 {
+            quiet_since.set(Some(now()));
+        }
     }
+}
+
+/// The time of the runtime's timers, for one of them to be set by.
+fn now() -> Instant {
+    time::sleep(Duration::ZERO).deadline()
 }
 
 #[cfg(test)]
 mod tests {
     use super::Conversation;
 
-    #[test]
-    fn an_answer_waits_from_when_a_piece_is_there_until_the_next_is_asked_for() {
+    #[tokio::test]
+    async fn an_answer_waits_from_when_a_piece_is_there_until_the_next_is_asked_for() {
         let conversation = Conversation::new();
         let turn = conversation.begin_http2(Ok(()));
         conversation.look();

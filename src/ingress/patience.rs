@@ -1,4 +1,5 @@
-//! How long has a client taken? One timer a connection, set anew only when it must ring earlier.
+//! How long has a client taken over a head? One timer a connection, set anew only when it must ring
+//! earlier.
 
 use std::pin::Pin;
 use std::task::Context;
@@ -10,40 +11,28 @@ use tokio::time;
 use tokio::time::Instant;
 use tokio::time::Sleep;
 
-/// What is waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Nothing that the client has to do.
-    #[default]
-    Served,
-    /// The next request, behind so many.
-    Idle { behind: u64 },
-    /// The rest of a head.
-    Head,
-}
-
-/// The time that a client has left for what is waited for.
+/// The time that a client has left for a head.
 #[derive(Default)]
 pub(super) struct Patience {
-    phase: Phase,
-    deadline: Option<Instant>,
-    /// Rings at the deadline or before it.
+    /// The head that is waited for, by the number of those before it, and until when.
+    awaited: Option<(u64, Instant)>,
+    /// Rings at that moment or before it.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Patience {
-    /// Ready when `phase` has lasted for `limit`; never for what the client does not have to do.
+    /// Ready when the head behind so many others has been waited for as long as `limit`.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        phase: Phase,
+        behind: u64,
         limit: Duration,
-    ) -> Poll<Phase> {
-        if phase != self.phase {
-            self.phase = phase;
-            self.deadline = (phase != Phase::Served).then(|| time::sleep(limit).deadline());
-        }
-        let Some(deadline) = self.deadline else { return Poll::Pending };
+    ) -> Poll<()> {
+        let deadline = match self.awaited {
+            Some((awaited, deadline)) if awaited == behind => deadline,
+            Some(_) | None => time::sleep(limit).deadline(),
+        };
+        self.awaited = Some((behind, deadline));
         let timer = self.timer.get_or_insert_with(|| Box::pin(time::sleep_until(deadline)));
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
@@ -51,7 +40,7 @@ impl Patience {
         loop {
             ready!(timer.as_mut().poll(cx));
             if timer.deadline() >= deadline {
-                return Poll::Ready(phase);
+                return Poll::Ready(());
             }
             timer.as_mut().reset(deadline);
         }

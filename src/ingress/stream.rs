@@ -12,7 +12,6 @@ use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
-use std::time::Duration;
 
 use bytes::Buf;
 use bytes::BytesMut;
@@ -25,7 +24,6 @@ use tokio::time::Sleep;
 use crate::ingress::Conversation;
 use crate::ingress::HeadFault;
 use crate::ingress::patience::Patience;
-use crate::ingress::patience::Phase;
 use crate::ingress::walk::End;
 use crate::ingress::walk::Step;
 use crate::ingress::walk::Walk;
@@ -167,23 +165,18 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         Poll::Ready(Ok(read))
     }
 
-    /// Ready when the client has taken too long.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
-        let phase = if self.is_opaque {
-            Phase::Served
-        } else if !self.held.is_empty() {
-            Phase::Head
-        } else if self.walk.is_before_head() && !self.conversation.is_busy() {
-            Phase::Idle { behind: self.walk.heads() }
-        } else {
-            Phase::Served
-        };
-        let limit = match phase {
-            Phase::Head => self.timeouts.header,
-            Phase::Idle { .. } => self.timeouts.idle,
-            Phase::Served => Duration::ZERO,
-        };
-        self.patience.poll(cx, phase, limit)
+    /// Ready when the client has taken too long over the head that is to come; never while none has
+    /// begun, but for the first: who connects wants to ask.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let behind = self.walk.heads();
+        let is_awaited = !self.held.is_empty() || behind == 0 && self.walk.is_before_head();
+        if self.is_opaque || !is_awaited {
+            return Poll::Pending;
+        }
+        if !self.held.is_empty() {
+            self.conversation.break_silence();
+        }
+        self.patience.poll(cx, behind, self.timeouts.header)
     }
 
     /// Passes on what writing came to, unless the client has taken nothing for too long.
@@ -247,13 +240,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientStream<T> {
                     return Poll::Ready(Ok(()));
                 }
                 Poll::Ready(Ok(_)) => {}
-                Poll::Pending => match ready!(this.poll_patience(cx)) {
-                    Phase::Head => {
-                        this.end_with(End::Head(HeadFault::Slow(this.timeouts.header)));
-                    }
-                    // As if the client had left.
-                    Phase::Idle { .. } | Phase::Served => return Poll::Ready(Ok(())),
-                },
+                Poll::Pending => {
+                    ready!(this.poll_patience(cx));
+                    this.end_with(End::Head(HeadFault::Slow(this.timeouts.header)));
+                }
             }
         }
     }

@@ -64,17 +64,35 @@ async fn a_head_that_does_not_end_is_given_up_after_its_time_however_it_drips() 
 
 #[tokio::test(start_paused = true)]
 #[expect(clippy::disallowed_methods, reason = "the paused clock of the test")]
-async fn an_idle_connection_ends_after_its_time_and_a_busy_one_does_not() {
-    let (_client, mut stream, conversation) = connected(GET).await;
+async fn who_connects_and_asks_nothing_is_given_up_and_who_has_asked_may_be_silent() {
+    let begun = Instant::now();
+    let (_client, mut stream, _) = connected(b"P").await;
+    assert_eq!(stream.protocol().await.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert!(elapsed(begun, 10));
+    let (_client, mut stream, _) = connected(GET).await;
     assert_eq!(stream.protocol().await.unwrap(), Protocol::Http1);
     assert_eq!(read(&mut stream).await, GET);
-    let turn = conversation.begin();
-    let busy = tokio::time::timeout(Duration::from_mins(10), read(&mut stream));
-    busy.await.unwrap_err();
-    drop(turn);
-    let begun = Instant::now();
-    assert_eq!(read(&mut stream).await, b"");
-    assert!(elapsed(begun, 60));
+    let silent = tokio::time::timeout(Duration::from_mins(10), read(&mut stream));
+    silent.await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_many_heads_has_its_own_time() {
+    let (mut client, mut stream, _) = connected(b"G").await;
+    let writing = async {
+        for _ in 0..15 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            // The rest of one, and the first byte of the next.
+            client.write_all(&GET[1..]).await.unwrap();
+            client.write_all(b"G").await.unwrap();
+        }
+    };
+    let reading = async {
+        let mut all = vec![0; 15 * GET.len()];
+        stream.read_exact(&mut all).await.unwrap();
+        assert_eq!(all, GET.repeat(15));
+    };
+    tokio::join!(writing, reading);
 }
 
 #[tokio::test(start_paused = true)]

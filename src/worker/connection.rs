@@ -67,7 +67,9 @@ impl OpenConnection {
             () = too_late(&mut stages, &conversation) => return Ok(()),
         };
         match protocol {
-            Protocol::Http1 => self.serve_http1(stream, &client, &conversation).await,
+            Protocol::Http1 => {
+                self.serve_http1(stream, &client, &conversation, timeouts.idle).await
+            }
             Protocol::Http2 => {
                 http2::serve(local, stream, client, conversation, timeouts).await
             }
@@ -79,6 +81,7 @@ impl OpenConnection {
         stream: ClientStream<ClientTransport>,
         client: &Client,
         conversation: &Rc<Conversation>,
+        idle_limit: Duration,
     ) -> Result<(), ServeError> {
         let local = &self.local;
         let answer = service_fn(|request: Request<Incoming>| {
@@ -99,10 +102,26 @@ impl OpenConnection {
             biased;
             served = serving.as_mut() => return Ok(served?),
             () = too_late(&mut stages, conversation) => {}
+            () = idle(conversation, idle_limit) => {}
         }
         // Idle: closed now. Busy: closed behind the answer, which says so.
         serving.as_mut().graceful_shutdown();
         Ok(serving.await?)
+    }
+}
+
+/// Waits until nothing has been asked for as long as `limit`.
+pub(super) async fn idle(conversation: &Conversation, limit: Duration) {
+    loop {
+        let Some(since) = conversation.quiet_since() else {
+            // When it ends it will have been quiet for less than this.
+            time::sleep(limit).await;
+            continue;
+        };
+        time::sleep_until(since.checked_add(limit).unwrap_or(since)).await;
+        if conversation.quiet_since() == Some(since) {
+            return;
+        }
     }
 }
 

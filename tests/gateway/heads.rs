@@ -1,9 +1,17 @@
 //! What is wrong with a head is answered in its turn, in JSON, counted, and ends the connection.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
 use crate::support::Gateway;
+use crate::support::Request;
 use crate::support::Upstream;
 use crate::support::client;
+use crate::support::client::Connection;
 use crate::support::client::basic;
+use crate::support::upstream::Behaviour;
 
 /// A request for a service, with these fields, or this framing and body, behind the usual ones.
 fn request(method: &str, rest: &str) -> String {
@@ -73,4 +81,25 @@ async fn a_chunked_body_that_is_none_is_400_and_no_request_follows_it() {
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
     }
     assert_eq!(upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn an_idle_connection_ends_also_behind_an_answer_that_took_longer_than_that() {
+    let permits = Arc::new(Semaphore::new(0));
+    let upstream = Upstream::behaving(Behaviour::Wait(Arc::clone(&permits)));
+    let gateway = Gateway::listening("timeouts: { idle: 50ms }", &upstream).await;
+    let mut connection = Connection::open(gateway.address).await;
+    let late = tokio::spawn(async move {
+        // The promise is about time.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        permits.add_permits(1);
+    });
+    assert_eq!(connection.send(&Request::get("/v1/Services")).await.status, 200);
+    late.await.unwrap();
+    let closed = async {
+        while !connection.is_closed().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
 }
