@@ -3,10 +3,14 @@
 //! Five stages in order, each a function that answers with what the next one needs or with its
 //! own refusal; the first refusal is the answer. See `docs/life-of-a-request.md`.
 
+use std::future;
 use std::net::IpAddr;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
@@ -30,6 +34,7 @@ use crate::ingress::Turn;
 use crate::inspect::BodyMemory;
 use crate::inspect::Expectation;
 use crate::inspect::Rest;
+use crate::inspect::Violation;
 use crate::inspect::discard;
 use crate::inspect::inspect;
 use crate::inspect::violation::ViolationKind;
@@ -146,8 +151,8 @@ impl Gateway {
         let mut permit = admitted?; // 429, 503
         record.admitted(&permit);
         let waiting = Waiting { shared: &self.shared, class, permit: &mut permit };
-        let bodies = &self.shared.bodies;
-        let body = inspect(policy, bodies, &class, &head, body).await?; // 400, 408, 413, 415, 503
+        let inspection = inspect(policy, &self.shared.bodies, &class, &head, body);
+        let body = self.when_all_is_there(policy, &class, waiting.permit, inspection).await?; // 4xx
         let request_id = record.request_id().clone();
         let outgoing = Outgoing { head, body, caller, request_id };
         let sent = self.shared.clock.now();
@@ -156,6 +161,28 @@ impl Gateway {
         let answer = answer?; // 502, 504
         record.answered(answer.status(), sent, given_back);
         Ok((answer, permit)) // the permit lives until the last byte
+    }
+}
+
+impl Gateway {
+    /// What an admitted request's inspection comes to. While it waits for the body, the request
+    /// has no place among those under way.
+    async fn when_all_is_there(
+        &self,
+        policy: &Policy,
+        class: &RequestClass,
+        permit: &mut Permit,
+        inspection: impl Future<Output = Result<Bytes, Violation>>,
+    ) -> Result<Bytes, Rejection> {
+        let mut inspection = pin!(inspection);
+        let polled = future::poll_fn(|cx| Poll::Ready(inspection.as_mut().poll(cx))).await;
+        if let Poll::Ready(body) = polled {
+            return Ok(body?); // as nearly always: it came with its head
+        }
+        permit.step_aside();
+        let body = inspection.await?;
+        self.shared.admission.resume(policy, class, permit)?; // 503
+        Ok(body)
     }
 }
 

@@ -72,7 +72,7 @@ pub enum Decision {
     Forwarded,
     /// Refused by a rate or by a cap (429, 503).
     Limited,
-    /// Refused for its head or its body (400, 408, 413, 414, 415, 431, 505).
+    /// Refused for its head or its body (400, 408, 413, 414, 415, 431, 501, 505).
     Invalid,
     /// Refused for its path, method or credentials (400, 401, 404, 405).
     Unroutable,
@@ -214,6 +214,7 @@ impl From<HeadFault> for Refusal {
             | HeadFault::FieldValue
             | HeadFault::LineEnd
             | HeadFault::Underscore
+            | HeadFault::Tunnel
             | HeadFault::Version => Self::Syntax,
             HeadFault::TargetTooLong | HeadFault::TooLarge | HeadFault::TooManyFields => {
                 Self::HeadSize

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** a 2xx makes a caller known where it was given. A stranger that is answered 401,
 //! 403 or 404 gets its charge taken back, and the window is guarded; of a caller that is known
-//! these say nothing but that something is not there. A stranger that gets no answer keeps its
+//! these say nothing but that something is not there. A stranger that gets no answer, or another
+//! 3xx or 4xx, keeps its
 //! charge, and where those are a tenth of the limit the window is guarded too.
 
 use http::StatusCode;
@@ -72,10 +73,17 @@ impl Admission {
         if status.is_success() && class.endpoint != Endpoint::Unmatched {
             self.known.note(WindowKey::of(class).scope, class.credential, now);
         }
-        let charge = permit.charge.take();
-        let reason = GiveBack::of(status)?;
-        let stranger = charge?.of_stranger(class, &permit.limit, Fate::GivenBack);
-        self.turn_away(class, &stranger, now).then_some(reason)
+        let charge = permit.charge.take()?;
+        let reason = GiveBack::of(status);
+        let fate = match reason {
+            Some(_) => Fate::GivenBack,
+            // Somebody looked at the request before the password: a stranger can have as many of
+            // these as it likes, so they are no better than no answer.
+            None if status.is_redirection() || status.is_client_error() => Fate::Spent,
+            None => return None,
+        };
+        let stranger = charge.of_stranger(class, &permit.limit, fate);
+        self.turn_away(class, &stranger, now).then_some(reason).flatten()
     }
 
     /// The request ends before the upstream has said a word: its client has left, or its body was

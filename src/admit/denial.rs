@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::admit::guard;
+use crate::admit::in_flight::Full;
 use crate::admit::in_flight::InFlightOf;
 use crate::admit::standing::Standing;
 use crate::admit::window::Bound;
@@ -36,6 +37,12 @@ pub enum Denial {
         /// How many may be.
         max: NonZeroUsize,
     },
+}
+
+impl From<Full> for Denial {
+    fn from(full: Full) -> Self {
+        Self::InFlight { of: full.of, max: full.max }
+    }
 }
 
 impl Denial {

@@ -72,7 +72,8 @@ pub struct Permit {
     pub would_deny: Option<Denial>,
     /// What it was charged, until the upstream has answered; none where every offer is charged.
     charge: Option<Charged>,
-    _under_way: InFlightGuard,
+    /// Its place among the requests under way; none while its body is still to come.
+    under_way: Option<InFlightGuard>,
 }
 
 /// What an admitted request has taken of its window.
@@ -97,6 +98,14 @@ struct Asked<'p> {
     key: WindowKey,
     credential: Digest,
     now: Tick,
+}
+
+impl Permit {
+    /// The body is still to come, and while it does the request has no place among those under
+    /// way: clients that drip would hold them all.
+    pub fn step_aside(&mut self) {
+        self.under_way = None;
+    }
 }
 
 impl Admission {
@@ -139,8 +148,20 @@ impl Admission {
             standing: admitted.standing,
             would_deny,
             charge: admitted.charge.filter(|_| charge == Charge::Admitted),
-            _under_way: under_way,
+            under_way: Some(under_way),
         })
+    }
+
+    /// The body of an admitted request is all there: it is under way again, if there is room.
+    pub fn resume(
+        &self,
+        policy: &Policy,
+        class: &RequestClass,
+        permit: &mut Permit,
+    ) -> Result<(), Denial> {
+        let entered = self.in_flight.enter(&policy.limits.in_flight, class.service);
+        permit.under_way = Some(entered.map_err(Denial::from)?);
+        Ok(())
     }
 
     /// What a request is told when there is no room for it among those under way: it is not
@@ -154,7 +175,7 @@ impl Admission {
         if let (Err(denial @ Denial::Rate(_)), Mode::Enforce) = (judged, asked.rules.own.mode) {
             return denial;
         }
-        Denial::InFlight { of: full.of, max: full.max }
+        full.into()
     }
 
     /// What the window says; the standing is for the `RateLimit` fields, which only a rule that

@@ -31,6 +31,9 @@ pub enum HeadFault {
     /// many a framework the two are one.
     #[error("A field is spelled with underscores; send it with hyphens.")]
     Underscore,
+    /// A tunnel is asked for. What comes behind would be a request to some and none to others.
+    #[error("CONNECT is not served.")]
+    Tunnel,
     /// Neither HTTP/1.0 nor HTTP/1.1.
     #[error("The protocol must be HTTP/1.1 or HTTP/1.0.")]
     Version,

@@ -97,6 +97,9 @@ fn judge(request: &Request<'_, '_>, head: &[u8]) -> Result<Look, HeadFault> {
     if count(b'\n') != count(b'\r') {
         return Err(HeadFault::LineEnd);
     }
+    if request.method == Some("CONNECT") {
+        return Err(HeadFault::Tunnel);
+    }
     if !is_target(target) {
         return Err(HeadFault::Target);
     }

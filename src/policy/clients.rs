@@ -26,7 +26,7 @@ pub struct ClientTimeouts {
     pub body: Duration,
     /// Between two pieces of a body.
     pub body_gap: Duration,
-    /// For a client that does not read its answer, without any progress.
+    /// For a client that reads too slowly for its socket to take more of the answer.
     pub write: Duration,
 }
 

@@ -49,6 +49,7 @@ const fn of_head(fault: HeadFault) -> StatusCode {
         | HeadFault::LineEnd
         | HeadFault::Underscore
         | HeadFault::Framing(_) => StatusCode::BAD_REQUEST,
+        HeadFault::Tunnel => StatusCode::NOT_IMPLEMENTED,
         HeadFault::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         HeadFault::TargetTooLong => StatusCode::URI_TOO_LONG,
         HeadFault::TooLarge | HeadFault::TooManyFields => {

@@ -66,6 +66,15 @@ async fn half_a_body(gateway: &Gateway) -> TcpStream {
 }
 
 #[tokio::test]
+async fn a_body_that_is_still_to_come_holds_no_place() {
+    let upstream = Upstream::start();
+    let limits = "limits: { in_flight: { total: 1 }, payload: { body: 1MiB } }";
+    let gateway = Gateway::with(limits, &upstream).await;
+    let _slow = [half_a_body(&gateway).await, half_a_body(&gateway).await];
+    assert_eq!(gateway.send(&Request::get("/v1/Services")).await.status, 200);
+}
+
+#[tokio::test]
 async fn bodies_above_the_memory_for_all_of_them_are_503_until_there_is_room() {
     let upstream = Upstream::start();
     let limits = "limits: { body_memory: 1MiB, payload: { body: 1MiB } }";

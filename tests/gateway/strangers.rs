@@ -21,6 +21,8 @@ use crate::support::upstream::Received;
 const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000002";
 /// Passwords that begin so are never answered.
 const HOLD: &str = "hold";
+/// Of those that begin so the upstream sees something else first, and answers 400.
+const ODD: &str = "odd";
 const TICK: Duration = Duration::from_millis(100);
 
 /// The API's own order: a wrong password is 401, another account's service 404, and so is a
@@ -35,6 +37,7 @@ fn judge(received: &Received) -> Option<u16> {
         (ACCOUNT, "password") => Some(if is_missing("/KC") { 404 } else { 200 }),
         (OTHER_ACCOUNT, "password") => Some(if is_missing("/KS") { 404 } else { 200 }),
         _ if password.starts_with(HOLD) => None,
+        _ if password.starts_with(ODD) => Some(400),
         _ => Some(401),
     }
 }
@@ -253,6 +256,21 @@ async fn strangers_hold_no_more_than_a_tenth_of_the_limit_without_an_answer() {
     assert_eq!(count(&gateway, &sessions(), 200, 200).await, 150 - 15 - 21, "the owner's rest");
     gateway.advance(Duration::from_secs(5));
     assert_eq!(count(&gateway, &guess(1), 1, 401).await, 1);
+}
+
+#[tokio::test]
+async fn strangers_that_the_upstream_answers_otherwise_spend_a_tenth_of_the_limit_and_no_more()
+{
+    let upstream = upstream();
+    let gateway = Gateway::start(&upstream).await;
+    assert_eq!(count(&gateway, &sessions(), 1, 200).await, 1);
+    let mut admitted = 0;
+    for number in 0..200 {
+        let odd = with_password(&sessions(), ACCOUNT, &format!("{ODD} {number}"));
+        admitted += count(&gateway, &odd, 1, 400).await;
+    }
+    assert_eq!(admitted, 15);
+    assert_eq!(count(&gateway, &sessions(), 200, 200).await, 134, "the owner's rest");
 }
 
 #[tokio::test]

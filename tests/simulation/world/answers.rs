@@ -43,6 +43,9 @@ impl World {
         if status.is_success() || status == StatusCode::BAD_REQUEST || !self.is_stranger(&held)
         {
             assert_eq!(given_back, None, "{}", self.name);
+            if status == StatusCode::BAD_REQUEST && self.is_stranger(&held) {
+                self.spend(&held, guards);
+            }
             return;
         }
         let key = &mut self.keys[held.key];
@@ -57,12 +60,16 @@ impl World {
     fn leave(&mut self, mut held: Held) {
         let (now, guards) = (Tick::from_micros(self.now), self.admission.guarded_windows());
         self.admission.unanswered(&held.class, &mut held.permit, now);
-        if !self.is_stranger(&held) {
-            return;
+        if self.is_stranger(&held) {
+            self.spend(&held, guards);
         }
+    }
+
+    /// A stranger's charge stays, and is held against strangers.
+    fn spend(&mut self, held: &Held, guards: usize) {
         let key = &mut self.keys[held.key];
         if key.guard.is_some() {
-            if let Some(guard) = self.turn_away(&held, guards) {
+            if let Some(guard) = self.turn_away(held, guards) {
                 guard.spend(held.charged_at);
             }
             return;
@@ -72,7 +79,7 @@ impl World {
         if key.spent.len() < guard::most_unanswered(&held.limit) {
             assert_eq!(self.admission.guarded_windows(), guards, "{}", self.name);
         } else {
-            self.guard(&held, guards);
+            self.guard(held, guards);
         }
     }
 
