@@ -8,6 +8,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::support::ACCOUNT;
 use crate::support::Gateway;
@@ -20,11 +21,15 @@ type Sender = http2::SendRequest<Full<Bytes>>;
 
 /// A connection with prior knowledge (RFC 9113 §3.3).
 async fn connect(address: SocketAddr) -> Sender {
+    connect_and_watch(address).await.0
+}
+
+/// The same, with how the connection ends.
+async fn connect_and_watch(address: SocketAddr) -> (Sender, JoinHandle<hyper::Result<()>>) {
     let stream = TcpStream::connect(address).await.unwrap();
     let (sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    sender
+    (sender, tokio::spawn(connection))
 }
 
 fn request(method: &str, target: &str) -> http::request::Builder {
@@ -114,7 +119,7 @@ async fn a_drain_ends_the_connection_behind_what_is_under_way() {
         std::sync::Arc::clone(&permits),
     ));
     let mut gateway = Gateway::start(&upstream).await;
-    let mut sender = connect(gateway.address).await;
+    let (mut sender, ended) = connect_and_watch(gateway.address).await;
     let under_way = request("GET", "/v1/Services").body(Full::default()).unwrap();
     let answer = tokio::spawn(sender.send_request(under_way));
     while upstream.count() == 0 {
@@ -123,8 +128,7 @@ async fn a_drain_ends_the_connection_behind_what_is_under_way() {
     gateway.begin_stop();
     permits.add_permits(1);
     assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    let ended = ended.await.unwrap();
+    assert!(ended.is_ok(), "the client was told (GOAWAY), and not cut off: {ended:?}");
     gateway.join();
-    while !sender.is_closed() {
-        tokio::task::yield_now().await;
-    }
 }

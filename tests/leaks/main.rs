@@ -11,6 +11,7 @@
 )]
 
 mod check;
+mod door;
 mod marks;
 mod requests;
 #[path = "../gateway/support/mod.rs"]
@@ -157,6 +158,7 @@ async fn nothing_that_a_client_or_an_upstream_says_is_told_to_anybody_else() {
     }
     // As text, the mistakes of a configuration have lines of their own.
     gateway.reload(&format!("{NOISY} }}")).await;
+    door::knock(&upstream).await;
     gateway.reload(&format!("limits: {{ password: {PASSWORD} }}")).await;
     gateway.assert_metric("maskgate_log_lines_dropped_total", 0.0).await;
     drop(gateway);
@@ -167,7 +169,12 @@ async fn nothing_that_a_client_or_an_upstream_says_is_told_to_anybody_else() {
             "nothing was refused with {status}"
         );
     }
-    for event in ["a client connection ended", "an admin connection ended", "has mistakes"] {
+    for event in [
+        "a client connection ended",
+        "the handshake failed",
+        "an admin connection ended",
+        "has mistakes",
+    ] {
         assert!(lines.contains(event), "{event} was not logged");
     }
     assert_eq!(marks::in_text(&said), [""; 0], "in answers and pages");

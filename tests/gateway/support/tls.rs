@@ -115,7 +115,16 @@ impl TlsClient {
         &self,
         stream: TcpStream,
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::try_from("localhost").unwrap();
+        self.asking("localhost", stream).await
+    }
+
+    /// The same, but asks for `name`.
+    pub(crate) async fn asking(
+        &self,
+        name: &'static str,
+        stream: TcpStream,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(name).unwrap();
         TlsConnector::from(Arc::new(self.0.clone())).connect(name, stream).await
     }
 }
