@@ -87,7 +87,10 @@ impl OpenConnection {
         let answer = service_fn(|request: Request<Incoming>| {
             let turn = conversation.begin();
             async move {
-                let mut answer = local.gateway.handle(request, client, turn).await;
+                // Boxed, so that an idle connection does not hold what a request needs: the server
+                // keeps the place of the last one's future.
+                let answering = Box::pin(local.gateway.handle(request, client, turn));
+                let mut answer = answering.await;
                 // An idle connection is not closed: a request may be on its way over it. Its
                 // client hears of the end with the answer to the next.
                 if *local.stage.borrow() >= Stage::Draining {
