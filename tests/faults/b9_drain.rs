@@ -159,7 +159,8 @@ async fn held_up(upstream: &Upstream, drain: &str) -> (Gateway, Vec<Connection>)
     let stubborn = stubborn(gateway.address, each).await;
     let count = f64::from(u32::try_from(stubborn.len()).unwrap());
     gateway.reaches("maskgate_connections", count, HANGS).await;
-    let under_way = f64::from(u32::try_from(each * 2).unwrap());
+    // Those whose bodies are still to come are not under way.
+    let under_way = f64::from(u32::try_from(each).unwrap());
     gateway.reaches("maskgate_in_flight_requests", under_way, HANGS).await;
     (gateway, stubborn)
 }
