@@ -132,3 +132,23 @@ async fn a_drain_ends_the_connection_behind_what_is_under_way() {
     assert!(ended.is_ok(), "the client was told (GOAWAY), and not cut off: {ended:?}");
     gateway.join();
 }
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_an_answer_is_given_up() {
+    let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_vec();
+    answer.resize(answer.len() + 1_000_000, b'x');
+    let upstream = Upstream::behaving(crate::support::upstream::Behaviour::Raw(answer));
+    let gateway = Gateway::listening("timeouts: { write: 200ms }", &upstream).await;
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
+    let mut client = http2::Builder::new(TokioExecutor::new());
+    let client = client.initial_stream_window_size(1024).handshake(TokioIo::new(stream));
+    let (mut sender, connection) = client.await.unwrap();
+    let connection = tokio::spawn(connection);
+    let asked = request("GET", "/v1/Services").body(Full::<Bytes>::default()).unwrap();
+    let untaken = sender.send_request(asked).await.unwrap();
+    assert_eq!(untaken.status(), 200);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), connection).await;
+    assert!(ended.is_ok(), "its connection was not ended");
+    gateway.reaches("maskgate_in_flight_requests", 0.0).await;
+    drop(untaken);
+}
