@@ -177,9 +177,13 @@ impl Gateway {
 
     /// Waits until a series has this value: a client may see its end before it is counted.
     pub(crate) async fn reaches(&self, series: &str, expected: f64) {
-        while (self.metric(series).await - expected).abs() > f64::EPSILON {
-            tokio::task::yield_now().await;
-        }
+        let reached = async {
+            while (self.metric(series).await - expected).abs() > f64::EPSILON {
+                tokio::task::yield_now().await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(20), reached).await;
+        assert!(waited.is_ok(), "{series} never is {expected}");
     }
 
     /// The next line of the request log.
