@@ -37,9 +37,8 @@ const HOT: usize = 1;
 /// Services that share what is left.
 const CALM: usize = 40;
 const BODY: &[u8] = &[b'x'; 4_000];
-/// How much larger than after a sixth of the time memory may be at the end. What is promised for
-/// half an hour is 1.05; in a minute it has not settled.
-const MAX_GROWTH: f64 = 1.1;
+/// From when on memory has settled.
+const SETTLED: Duration = Duration::from_mins(5);
 
 /// What a request is meant to come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +129,22 @@ async fn leavers(address: SocketAddr, span: Duration) -> usize {
     left
 }
 
+/// How much larger than after a sixth of the time memory may be at the end. Before it has settled, one
+/// moment in which the machine stands still and requests pile up adds some megabytes for good.
+fn max_growth(span: Duration) -> f64 {
+    if span < SETTLED { 1.5 } else { 1.05 }
+}
+
+/// Memory after each sixth of the time but the last, in kB.
+async fn sixths(gateway: &Gateway, span: Duration) -> Vec<f64> {
+    let mut resident = Vec::new();
+    for _ in 0..5 {
+        time::sleep(span / 6).await;
+        resident.push(gateway.resident());
+    }
+    resident
+}
+
 fn span() -> Duration {
     match std::env::var("MASKGATE_FAULTS_SOAK") {
         Ok(seconds) => Duration::from_secs(seconds.parse().unwrap()),
@@ -154,20 +169,17 @@ async fn b10_a_long_time_under_load_leaves_nothing_behind() {
     let load = steady(gateway.address, RATE, span, request, move |outcome| {
         counted.lock().unwrap().add(&outcome);
     });
-    let warm = async {
-        time::sleep(span / 6).await;
-        (gateway.resident(), gateway.cpu_seconds())
-    };
-    let ((), left, (warm, cpu)) = tokio::join!(load, leavers(gateway.address, span), warm);
-    let share = (gateway.cpu_seconds() - cpu) / (span.as_secs_f64() * 5.0 / 6.0);
-    let late = gateway.resident();
+    let ((), left, sixths) =
+        tokio::join!(load, leavers(gateway.address, span), sixths(&gateway, span));
+    let share = gateway.cpu_seconds() / span.as_secs_f64();
+    let (warm, late) = (sixths[0], gateway.resident());
     let as_before = async || gateway.descriptors() <= fresh;
     let closed = within(HANGS, "as many descriptors as at the start", as_before).await;
     let tally = std::mem::take(&mut *tally.lock().unwrap());
     let (overfull, too_early) = (tally.hot.overfull(), tally.hot.refused_too_early());
     println!(
         "B10: {span:?}, {} requests, {} broken off, {left} left, {} wrong, hot {:?} (admitted, \
-         refused), {overfull} windows overfull, {too_early} refused too early; memory {warm} to \
+         refused), {overfull} windows overfull, {too_early} refused too early; memory {sixths:?} and \
          {late} kB; descriptors as at the start after {}; {:.0} % of a core",
         tally.total,
         tally.broken_off,
@@ -178,7 +190,7 @@ async fn b10_a_long_time_under_load_leaves_nothing_behind() {
     );
     assert_eq!(tally.wrong, []);
     assert_eq!((overfull, too_early), (0, 0));
-    assert!(late <= warm * MAX_GROWTH);
+    assert!(late <= warm * max_growth(span));
     gateway.reaches("maskgate_in_flight_requests", 0.0, HANGS).await;
     gateway.assert_no_panic();
 }

@@ -145,7 +145,10 @@ impl Gateway {
 
     /// Replaces the whole file, without asking for a reload.
     pub(crate) fn rewrite(&self, text: &str) {
-        fs::write(self.directory.join("maskgate.yaml"), text).unwrap();
+        // In one step: the gateway looks at it whenever it likes.
+        let new = self.directory.join("maskgate.new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, self.directory.join("maskgate.yaml")).unwrap();
     }
 
     /// The part of the configuration that says where to listen.
