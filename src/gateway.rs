@@ -313,8 +313,8 @@ mod tests {
 
     #[test]
     fn a_panic_ends_one_request_and_its_connection_serves_on() {
-        // A runtime without timers: what has to be forwarded panics.
-        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        // A runtime without sockets: what has to be forwarded panics.
+        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let gateway = gateway();
         let request = |line: &str| {
             let basic = "QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMTp4";

@@ -26,7 +26,7 @@ pub struct ClientTimeouts {
     pub body: Duration,
     /// Between two pieces of a body.
     pub body_gap: Duration,
-    /// For a client that reads too slowly for its socket to take more of the answer.
+    /// For a client that takes nothing of its answer.
     pub write: Duration,
 }
 

@@ -15,6 +15,7 @@ use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::sync::watch;
 use tokio::time;
 
@@ -29,6 +30,9 @@ use crate::worker::Stage;
 use crate::worker::http2;
 use crate::worker::reached;
 
+/// The socket takes no more of an answer while so many bytes are unsent. A larger buffer would hide
+/// for a long time that a slow client takes something, and then its end would look like a stall.
+const UNSENT: u32 = 64 * 1024;
 /// For how long a connection may still ask for the first time when there are no new ones any more:
 /// it may have come a moment ago.
 const FIRST_REQUEST: Duration = Duration::from_millis(250);
@@ -53,6 +57,7 @@ impl OpenConnection {
         let local = &self.local;
         let stream = tokio::net::TcpStream::from_std(stream)?;
         stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT)?;
         let timeouts = local.gateway.shared.policy.snapshot().clients.timeouts;
         let arrived = local.door.enter(stream, peer.ip(), timeouts.handshake).await?;
         let client = Client::new(peer, arrived.address, arrived.scheme);

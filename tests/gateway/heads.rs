@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 use crate::support::Gateway;
@@ -102,4 +105,27 @@ async fn an_idle_connection_ends_also_behind_an_answer_that_took_longer_than_tha
         }
     };
     tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_but_steadily_gets_all_of_its_answer() {
+    let length = 4 << 20;
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+    answer.resize(answer.len() + length, b'a');
+    let upstream = Upstream::behaving(Behaviour::Raw(answer));
+    let gateway = Gateway::listening("timeouts: { write: 1s }", &upstream).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    let bytes = request("GET", "connection: close\r\n\r\n");
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    let (mut piece, mut read) = (vec![0; 64 << 10], 0);
+    loop {
+        // The promise is about time: 640 kB a second at most, and a second is its limit.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        match stream.read(&mut piece).await.unwrap() {
+            0 => break,
+            more => read += more,
+        }
+    }
+    assert!(read > length, "{read} bytes came");
 }
