@@ -8,6 +8,7 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
@@ -18,6 +19,7 @@ use bytes::BytesMut;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
+use tokio::task;
 use tokio::time;
 use tokio::time::Sleep;
 
@@ -45,6 +47,10 @@ pub enum Protocol {
     Http2,
 }
 
+/// Bytes of HTTP/2 that are handed on before the thread's other connections have a turn: the server
+/// reads for as long as there is something, and a flood of small frames never ends.
+const TURN: usize = 4 * 1024;
+
 /// See the module.
 pub struct ClientStream<T> {
     transport: T,
@@ -58,6 +64,8 @@ pub struct ClientStream<T> {
     end: Option<End>,
     /// The bytes are not HTTP/1.1, and are handed on as they come.
     is_opaque: bool,
+    /// So many of those since others had their turn.
+    in_turn: usize,
     patience: Patience,
     /// Runs only while the client takes nothing.
     stall: Option<Pin<Box<Sleep>>>,
@@ -75,6 +83,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
             clear: 0,
             end: None,
             is_opaque: false,
+            in_turn: 0,
             patience: Patience::default(),
             stall: None,
         }
@@ -150,9 +159,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> ClientStream<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<usize>> {
         let before = buf.filled().len();
+        if self.in_turn >= TURN {
+            self.in_turn = 0;
+            // Woken when the sockets have been looked at: by itself a task comes again before.
+            ready!(pin!(task::yield_now()).poll(cx));
+        }
         ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
         let new = buf.filled().get(before..).unwrap_or_default();
         if self.is_opaque {
+            self.in_turn = self.in_turn.saturating_add(new.len());
             return Poll::Ready(Ok(new.len()));
         }
         let read = new.len();
