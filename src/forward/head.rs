@@ -16,8 +16,6 @@ use crate::forward::Outgoing;
 use crate::forward::caller::X_FORWARDED_FOR;
 use crate::forward::caller::X_FORWARDED_HOST;
 use crate::forward::caller::X_FORWARDED_PROTO;
-use crate::ingress::Framing;
-use crate::ingress::FramingFault;
 use crate::policy::upstream::HostHeader;
 use crate::policy::upstream::Origin;
 use crate::policy::upstream::Upstream;
@@ -112,19 +110,6 @@ pub(super) fn set_host(headers: &mut HeaderMap, upstream: &Upstream, origin: &Or
 pub(super) fn copy_of_safe(request: &Request<Full<Bytes>>) -> Option<Request<Full<Bytes>>> {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
     is_safe.then(|| request.clone())
-}
-
-/// Whether an answer says in one way where its body ends. A length beside chunks is not looked at:
-/// it is taken out.
-pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), FramingFault> {
-    if headers.get_all(header::TRANSFER_ENCODING).iter().next().is_none() {
-        return Framing::of(headers).map(drop);
-    }
-    let mut codings = HeaderMap::new();
-    for coding in headers.get_all(header::TRANSFER_ENCODING) {
-        codings.append(header::TRANSFER_ENCODING, coding.clone());
-    }
-    Framing::of(&codings).map(drop)
 }
 
 /// Takes out of an answer what was meant for the gateway alone. A length beside a chunked body

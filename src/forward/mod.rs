@@ -31,6 +31,7 @@ pub use caller::Caller;
 pub use connections::Counters;
 pub(crate) use head::X_REQUEST_ID;
 
+use crate::ingress::Framing;
 use crate::ingress::FramingFault;
 use crate::policy::upstream::Upstream;
 use crate::time::Clock;
@@ -134,7 +135,7 @@ impl Forwarder {
                 Err(Failure::of(UpstreamError::UnexpectedUpgrade))
             }
             Ok(Ok(response)) => {
-                head::check_framing(response.headers())
+                Framing::of_answer(response.headers())
                     .map_err(|fault| Failure::of(UpstreamError::Unframed(fault)))?;
                 Ok(answer::from_upstream(response, connection, &self.connections, upstream))
             }

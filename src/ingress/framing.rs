@@ -3,6 +3,8 @@
 //! Asked twice: of the raw head, because a parser may settle on one of two answers (RFC 9112 §6.3),
 //! and of the parsed one, which is all there is of HTTP/2.
 
+use std::iter;
+
 use http::HeaderMap;
 use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
@@ -45,6 +47,16 @@ impl Framing {
         let lengths = headers.get_all(CONTENT_LENGTH).iter().map(HeaderValue::as_bytes);
         let codings = headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
         Self::of_values(lengths, codings)
+    }
+
+    /// Reads the fields of an answer. A length beside a coding is not looked at: it is taken out
+    /// before the answer is passed on.
+    pub fn of_answer(headers: &HeaderMap) -> Result<Self, FramingFault> {
+        if !headers.contains_key(TRANSFER_ENCODING) {
+            return Self::of(headers);
+        }
+        let codings = headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
+        Self::of_values(iter::empty(), codings)
     }
 
     /// Judges the values of every `Content-Length` and of every `Transfer-Encoding`.
