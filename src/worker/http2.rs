@@ -112,7 +112,17 @@ pub(super) async fn serve(
         served = serving.as_mut() => Ok(served?),
         () = stalled(&conversation, timeouts.write) => Ok(()),
         // What was handed to h2 may wait for a window that never opens.
-        () = idle(&conversation, timeouts.write) => Ok(()),
+        () = nothing_left(&conversation, timeouts.write) => Ok(()),
+    }
+}
+
+/// Waits until nothing is under way, `limit` at least: a request may cross the word that it is over.
+async fn nothing_left(conversation: &Conversation, limit: Duration) {
+    loop {
+        time::sleep(limit).await;
+        if !conversation.is_busy() {
+            return;
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! Clients that speak HTTP/2; the upstream sees HTTP/1.1.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
@@ -147,8 +150,55 @@ async fn a_client_that_takes_nothing_of_an_answer_is_given_up() {
     let asked = request("GET", "/v1/Services").body(Full::<Bytes>::default()).unwrap();
     let untaken = sender.send_request(asked).await.unwrap();
     assert_eq!(untaken.status(), 200);
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), connection).await;
+    let ended = tokio::time::timeout(Duration::from_secs(5), connection).await;
     assert!(ended.is_ok(), "its connection was not ended");
     gateway.reaches("maskgate_in_flight_requests", 0.0).await;
     drop(untaken);
+}
+
+/// The frames that come, up to the first of `kind`; its stream.
+async fn until_frame(stream: &mut TcpStream, kind: u8) -> u32 {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        stream.read_exact(&mut payload).await.unwrap();
+        if head[3] == kind {
+            return u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_crosses_the_word_that_it_is_over_is_answered() {
+    let upstream = Upstream::start();
+    let mut gateway = Gateway::listening("timeouts: { write: 500ms }", &upstream).await;
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    // Silent for longer than a client may take nothing: the promise is about time.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    gateway.begin_stop();
+    until_frame(&mut stream, 7).await; // GOAWAY
+    let mut fields = Vec::new();
+    let authorization = basic(ACCOUNT, "x");
+    for (name, value) in [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        (":path", "/v1/Services"),
+        ("authorization", &authorization),
+    ] {
+        fields.extend([0, u8::try_from(name.len()).unwrap()]);
+        fields.extend(name.as_bytes());
+        fields.push(u8::try_from(value.len()).unwrap());
+        fields.extend(value.as_bytes());
+    }
+    // HEADERS that end the stream, of stream 1.
+    let mut frame = vec![0, 0, u8::try_from(fields.len()).unwrap(), 1, 5, 0, 0, 0, 1];
+    frame.extend(fields);
+    stream.write_all(&frame).await.unwrap();
+    assert_eq!(until_frame(&mut stream, 1).await, 1);
+    drop(stream);
+    gateway.join();
 }
