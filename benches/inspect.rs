@@ -21,8 +21,8 @@ use criterion::measurement::WallTime;
 use http::Request;
 use http::request::Parts;
 use http_body_util::Full;
+use maskgate::budget::ByteBudget;
 use maskgate::classify::RequestClass;
-use maskgate::inspect::BodyMemory;
 use maskgate::inspect::inspect;
 use maskgate::policy::Policy;
 use maskgate::policy::endpoint::Endpoint;
@@ -91,7 +91,7 @@ fn compare(mut group: BenchmarkGroup<'_, WallTime>, endpoint: Endpoint, form: St
 /// The whole stage, with the head; the length of what passed.
 fn judge(
     policy: &Policy,
-    memory: &Arc<BodyMemory>,
+    memory: &Arc<ByteBudget>,
     class: &RequestClass,
     head: &Parts,
     form: Bytes,

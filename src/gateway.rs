@@ -22,6 +22,7 @@ use hyper::body::Incoming;
 use crate::admit::Admission;
 use crate::admit::GiveBack;
 use crate::admit::Permit;
+use crate::budget::ByteBudget;
 use crate::classify::DigestKey;
 use crate::classify::RequestClass;
 use crate::classify::classify;
@@ -31,7 +32,6 @@ use crate::forward::Forwarder;
 use crate::forward::Outgoing;
 use crate::forward::X_REQUEST_ID;
 use crate::ingress::Turn;
-use crate::inspect::BodyMemory;
 use crate::inspect::Expectation;
 use crate::inspect::Rest;
 use crate::inspect::Violation;
@@ -59,7 +59,7 @@ pub struct Shared {
     /// Windows and requests under way.
     pub admission: Admission,
     /// The bodies that are held.
-    pub bodies: Arc<BodyMemory>,
+    pub bodies: Arc<ByteBudget>,
     /// The key of credentials' and names' hashes.
     pub digests: DigestKey,
     /// The clock that windows are judged by.

@@ -25,6 +25,7 @@ pub mod admin;
 pub mod admit;
 pub mod agent;
 pub mod backend;
+pub mod budget;
 pub mod classify;
 pub mod config;
 pub mod control;

@@ -8,8 +8,8 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use maskgate::budget::ByteBudget;
 use maskgate::classify::RequestClass;
-use maskgate::inspect::BodyMemory;
 use maskgate::inspect::inspect;
 use maskgate::policy::Policy;
 use maskgate::policy::endpoint::Endpoint;
@@ -115,7 +115,7 @@ fn verdict(
         service: Some(ServiceKey::Sid(Sid::new(SidKind::Service, [2; 16]))),
         credential: maskgate::sid::Digest([0; 16]),
     };
-    let memory = Arc::new(BodyMemory::default());
+    let memory = Arc::new(ByteBudget::default());
     let inspected = pin!(inspect(policy, &memory, &class, &head, Full::new(body)));
     match inspected.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(verdict) => Some(verdict.map_err(|violation| violation.to_string())),

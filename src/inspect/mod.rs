@@ -11,7 +11,6 @@ mod check;
 mod discard;
 mod form;
 mod format;
-mod memory;
 mod participants;
 mod patience;
 mod read;
@@ -31,9 +30,9 @@ use http_body::Body;
 pub use discard::Expectation;
 pub use discard::Rest;
 pub use discard::discard;
-pub use memory::BodyMemory;
 pub use violation::Violation;
 
+use crate::budget::ByteBudget;
 use crate::classify::RequestClass;
 use crate::ingress::Framing;
 use crate::policy::Policy;
@@ -59,7 +58,7 @@ fn without_body(method: &http::Method) -> Option<&'static str> {
 /// A body that is read is charged to `memory` until the last that holds its bytes is dropped.
 pub async fn inspect<B>(
     policy: &Policy,
-    memory: &Arc<BodyMemory>,
+    memory: &Arc<ByteBudget>,
     class: &RequestClass,
     head: &Parts,
     body: B,

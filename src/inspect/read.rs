@@ -9,9 +9,9 @@ use bytes::BytesMut;
 use http_body::Body;
 use http_body_util::BodyExt;
 
-use crate::inspect::BodyMemory;
-use crate::inspect::memory::Charge;
-use crate::inspect::memory::NoRoom;
+use crate::budget::ByteBudget;
+use crate::budget::Charge;
+use crate::budget::NoRoom;
 use crate::inspect::patience;
 use crate::inspect::trailers;
 use crate::inspect::violation::Found;
@@ -31,14 +31,14 @@ pub(super) struct Allowance<'a> {
     /// From one piece to the next.
     pub(super) gap: Duration,
     /// What it is charged to.
-    pub(super) memory: &'a Arc<BodyMemory>,
+    pub(super) memory: &'a Arc<ByteBudget>,
     /// What all bodies together may be, in bytes.
     pub(super) max_held: usize,
 }
 
 impl<'a> Allowance<'a> {
     /// What the policy allows.
-    pub(super) const fn of(policy: &Policy, memory: &'a Arc<BodyMemory>) -> Self {
+    pub(super) const fn of(policy: &Policy, memory: &'a Arc<ByteBudget>) -> Self {
         let ClientTimeouts { body, body_gap, .. } = policy.clients.timeouts;
         let limit = policy.limits.body;
         let max_held = policy.limits.body_memory;

@@ -20,8 +20,8 @@ use http_body::Body;
 use http_body::Frame;
 use http_body_util::Full;
 
+use crate::budget::ByteBudget;
 use crate::classify::RequestClass;
-use crate::inspect::BodyMemory;
 use crate::inspect::inspect;
 use crate::inspect::violation::Violation;
 use crate::policy::Policy;
@@ -45,7 +45,7 @@ pub(in crate::inspect) fn policy() -> Policy {
     }))
 }
 
-pub(in crate::inspect) fn memory() -> Arc<BodyMemory> {
+pub(in crate::inspect) fn memory() -> Arc<ByteBudget> {
     Arc::default()
 }
 

@@ -1,4 +1,4 @@
-//! How much of all requests' bodies is held at once?
+//! How many bytes of bodies are held at once?
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-/// The bytes of bodies that the process holds, over all workers.
+/// The bytes of bodies of one kind that the process holds, over all workers.
 #[derive(Debug, Default)]
-pub struct BodyMemory {
+pub struct ByteBudget {
     held: AtomicUsize,
 }
 
-impl BodyMemory {
+impl ByteBudget {
     /// How many bytes are held now.
     pub fn held(&self) -> usize {
         // Relaxed, here and below: the count guards no other memory.
@@ -20,21 +20,21 @@ impl BodyMemory {
     }
 
     /// The charge for a body of which nothing is there yet.
-    pub(super) fn charge(self: &Arc<Self>) -> Charge {
+    pub fn charge(self: &Arc<Self>) -> Charge {
         Charge { memory: Arc::clone(self), bytes: 0 }
     }
 }
 
 /// What one body is charged with; given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Charge {
-    memory: Arc<BodyMemory>,
+pub struct Charge {
+    memory: Arc<ByteBudget>,
     bytes: usize,
 }
 
 impl Charge {
     /// Charges so many bytes more, unless more than `max` would be held then.
-    pub(super) fn grow(&mut self, bytes: usize, max: usize) -> Result<(), NoRoom> {
+    pub fn grow(&mut self, bytes: usize, max: usize) -> Result<(), NoRoom> {
         let grown = |held: usize| held.checked_add(bytes).filter(|held| *held <= max);
         let grown = self.memory.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown);
         grown.map_err(|_| NoRoom)?;
@@ -43,7 +43,7 @@ impl Charge {
     }
 
     /// The same bytes; the charge ends with the last that holds them.
-    pub(super) fn hold(self, bytes: Bytes) -> Bytes {
+    pub fn hold(self, bytes: Bytes) -> Bytes {
         Bytes::from_owner(Held { bytes, _charge: self })
     }
 }
@@ -56,7 +56,7 @@ impl Drop for Charge {
 
 /// As much is held as may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoRoom;
+pub struct NoRoom;
 
 struct Held {
     bytes: Bytes,
@@ -71,14 +71,14 @@ impl AsRef<[u8]> for Held {
 
 #[cfg(test)]
 mod tests {
-    use super::BodyMemory;
+    use super::ByteBudget;
     use super::NoRoom;
     use bytes::Bytes;
     use std::sync::Arc;
 
     #[test]
     fn what_is_held_is_bounded_and_given_back_with_the_last_that_holds_it() {
-        let memory = Arc::new(BodyMemory::default());
+        let memory = Arc::new(ByteBudget::default());
         let (mut one, mut other) = (memory.charge(), memory.charge());
         one.grow(6, 10).unwrap();
         assert_eq!(other.grow(5, 10), Err(NoRoom));
