@@ -36,6 +36,7 @@ pub mod gateway;
 pub mod ingress;
 pub mod inspect;
 pub mod isolate;
+pub mod learn;
 pub mod listen;
 pub mod observe;
 pub mod page;

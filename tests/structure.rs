@@ -15,7 +15,7 @@ const RANKS: &[&[&str]] = &[
     &["time", "sync", "sid", "agent", "budget", "isolate", "fingerprint", "page"],
     &["policy"],
     &["config", "classify", "backend", "ingress"],
-    &["admit", "inspect", "forward", "control"],
+    &["admit", "inspect", "forward", "learn", "control"],
     &["reject"],
     &["observe"],
     &["respond", "report"],
@@ -101,7 +101,8 @@ fn serde_and_yaml_are_known_to_the_configuration_and_json_to_those_who_write_it(
         let place = file.display();
         assert!(module == "config" || !uses("serde_yaml"), "{place} knows YAML");
         assert!(
-            ["config", "backend", "inspect"].contains(&module.as_str()) || !uses("serde"),
+            ["config", "backend", "inspect", "learn"].contains(&module.as_str())
+                || !uses("serde"),
             "{place} knows serde"
         );
         assert!(

@@ -1,0 +1,74 @@
+//! Of what is the answer? What the path of its request names.
+
+use crate::policy::endpoint::Endpoint;
+use crate::sid;
+use crate::sid::Sid;
+use crate::sid::SidKind;
+
+/// The operation, and the identifiers in its path; what is named otherwise is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The operation.
+    pub endpoint: Endpoint,
+    /// `KS…`
+    pub service: Option<Sid>,
+    /// `KC…`
+    pub session: Option<Sid>,
+    /// `KP…`
+    pub participant: Option<Sid>,
+    /// `PN…` or `SC…`
+    pub number: Option<Sid>,
+}
+
+impl Subject {
+    /// What a path of this operation names. Of a path that is no operation's it is nothing.
+    pub fn of(endpoint: Endpoint, path: &str) -> Self {
+        let mut subject =
+            Self { endpoint, service: None, session: None, participant: None, number: None };
+        if endpoint == Endpoint::Unmatched {
+            return subject;
+        }
+        let segments = path.split('/').filter(|segment| segment.len() == sid::TEXT_LENGTH);
+        for sid in segments.filter_map(Sid::parse) {
+            match sid.kind() {
+                SidKind::Service => subject.service = Some(sid),
+                SidKind::Session => subject.session = Some(sid),
+                SidKind::Participant => subject.participant = Some(sid),
+                SidKind::PhoneNumber | SidKind::ShortCode => subject.number = Some(sid),
+                SidKind::Account | SidKind::ApiKey | SidKind::Interaction => {}
+            }
+        }
+        subject
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Subject;
+    use crate::policy::endpoint::Endpoint;
+    use crate::sid::Sid;
+    use crate::sid::SidKind;
+
+    #[test]
+    fn a_path_names_what_its_segments_spell() {
+        let sid = |kind| Sid::new(kind, [0xab; 16]);
+        let (service, session) = (sid(SidKind::Service), sid(SidKind::Session));
+        let participant = sid(SidKind::Participant);
+        let path =
+            format!("/v1/Services/{service}/Sessions/{session}/Participants/{participant}");
+        let subject = Subject::of(Endpoint::FetchParticipant, &path);
+        assert_eq!(subject.service, Some(service));
+        assert_eq!(subject.session, Some(session));
+        assert_eq!(subject.participant, Some(participant));
+        assert_eq!(subject.number, None);
+    }
+
+    #[test]
+    fn a_name_is_no_identifier_and_a_foreign_path_names_nothing() {
+        let by_name = Subject::of(Endpoint::FetchService, "/v1/Services/orders");
+        assert_eq!(by_name.service, None);
+        let service = Sid::new(SidKind::Service, [1; 16]);
+        let foreign = Subject::of(Endpoint::Unmatched, &format!("/v2/Services/{service}"));
+        assert_eq!(foreign.service, None);
+    }
+}
