@@ -40,7 +40,7 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 65] = [
+const WORDS: [&str; 67] = [
     "upstream",
     "url",
     "host",
@@ -69,6 +69,8 @@ const WORDS: [&str; 65] = [
     "in_flight",
     "total",
     "per_service",
+    "participants_per_number",
+    "advise",
     "max_keys",
     "unmatched",
     "headers",

@@ -110,6 +110,7 @@ fn assert_default_limits(limits: &Limits) {
     assert_eq!(limits.body, default.body);
     assert_eq!(limits.body_memory, default.body_memory);
     assert_eq!(limits.in_flight, default.in_flight);
+    assert_eq!(limits.participants_per_number, NonZeroU32::new(100));
     assert_eq!(limits.max_keys, default.max_keys);
     assert_eq!(limits.unmatched, default.unmatched);
     assert_eq!(limits.headers, default.headers);
@@ -215,6 +216,7 @@ fn every_key_of_limits_can_be_set() {
          CreateSession.Ttl: {{ greater_than: 0, less_than: 60 }}\n      \
          UpdateSession.Status: {{ max_bytes: 7 }}\n  \
          body_memory: 2MiB\n  in_flight: {{ total: 5, per_service: 4 }}\n  max_keys: 6\n  unmatched: forward\n  \
+         participants_per_number: {{ advise: 7 }}\n  \
          headers: off\n"
     );
     let limits = compiled(&text).policy.limits;
@@ -229,9 +231,29 @@ fn every_key_of_limits_can_be_set() {
     let in_flight =
         InFlightLimit { total: NonZeroU32::new(5).unwrap(), per_service: NonZeroU32::new(4) };
     assert_eq!(limits.in_flight, in_flight);
+    assert_eq!(limits.participants_per_number, NonZeroU32::new(7));
     assert_eq!(limits.max_keys.get(), 6);
     assert_eq!(limits.unmatched, Unmatched::Forward);
     assert_eq!(limits.headers, RateLimitFields::Off);
+}
+
+#[test]
+fn participants_are_advised_of_above_100_unless_null_turns_it_off() {
+    let advise = |text: &str, variables: &[(&str, &str)]| {
+        let text = format!("{UPSTREAM}limits: {text}\n");
+        let limits = compile(&text, variables).unwrap_or_else(|e| panic!("{e}")).policy.limits;
+        limits.participants_per_number.map(NonZeroU32::get)
+    };
+    for default in ["{}", "{ participants_per_number: {} }"] {
+        assert_eq!(advise(default, &[]), Some(100), "{default}");
+    }
+    let variable = "MASKGATE_LIMITS__PARTICIPANTS_PER_NUMBER__ADVISE";
+    let [five, off] = ["advise: 5", "advise: null"]
+        .map(|text| format!("{{ participants_per_number: {{ {text} }} }}"));
+    assert_eq!((advise(&five, &[]), advise(&off, &[])), (Some(5), None));
+    assert_eq!(advise(&five, &[(variable, "null")]), None);
+    assert_eq!(advise(&off, &[(variable, "1000000")]), Some(1_000_000));
+    assert_eq!(advise(&five, &[(variable, "")]), Some(5));
 }
 
 #[test]

@@ -89,6 +89,7 @@ fn limits(limits: &Limits) -> Value {
             "total": limits.in_flight.total,
             "per_service": limits.in_flight.per_service,
         },
+        "participants_per_number": { "advise": limits.participants_per_number },
         "max_keys": limits.max_keys,
         "unmatched": match limits.unmatched {
             Unmatched::Reject => "reject",

@@ -14,6 +14,7 @@ use crate::config::shape::OneOrMany;
 use crate::config::shape::Table;
 use crate::config::shape::Truth;
 use crate::config::shape::Whole;
+use crate::config::shape::WholeOrOff;
 use crate::config::tls_files::ClientCertificates;
 use crate::config::word::AccountSid;
 use crate::config::word::ServiceSid;
@@ -157,6 +158,7 @@ pub(crate) struct RawLimits {
     pub(crate) payload: RawPayload,
     pub(crate) body_memory: Option<Word<Size>>,
     pub(crate) in_flight: RawInFlight,
+    pub(crate) participants_per_number: RawParticipantsPerNumber,
     pub(crate) max_keys: Option<Whole>,
     pub(crate) unmatched: Option<Word<Unmatched>>,
     pub(crate) headers: Option<Word<RateLimitFields>>,
@@ -210,6 +212,16 @@ pub(crate) struct RawField {
 pub(crate) struct RawInFlight {
     pub(crate) total: Option<Whole>,
     pub(crate) per_service: Option<Whole>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: a key below it, such as `advise: 100`"
+)]
+pub(crate) struct RawParticipantsPerNumber {
+    pub(crate) advise: WholeOrOff,
 }
 
 #[derive(Debug, Default, Deserialize)]

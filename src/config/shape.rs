@@ -64,6 +64,39 @@ impl Visitor<'_> for TruthVisitor {
     }
 }
 
+/// A whole number that `null` turns off, where leaving it out does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum WholeOrOff {
+    #[default]
+    LeftOut,
+    Off,
+    On(Whole),
+}
+
+impl<'de> Deserialize<'de> for WholeOrOff {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WholeOrOffVisitor)
+    }
+}
+
+struct WholeOrOffVisitor;
+
+impl Visitor<'_> for WholeOrOffVisitor {
+    type Value = WholeOrOff;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number or `null`: digits only, or `null` to turn it off")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<WholeOrOff, E> {
+        Ok(WholeOrOff::On(Whole(number)))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<WholeOrOff, E> {
+        Ok(WholeOrOff::Off)
+    }
+}
+
 /// Text, or a list of texts.
 #[derive(Debug)]
 pub(crate) enum OneOrMany {

@@ -23,6 +23,9 @@ pub struct Limits {
     pub body_memory: usize,
     /// How many requests may be under way at once.
     pub in_flight: InFlightLimit,
+    /// How many participants a number should have in active sessions at most: above, it is
+    /// logged, and nothing is refused. None: nobody looks.
+    pub participants_per_number: Option<NonZeroU32>,
     /// How many windows may be alive at once, over all services.
     pub max_keys: NonZeroUsize,
     /// What becomes of a request that is none of the API's operations.
@@ -40,6 +43,7 @@ impl Default for Limits {
             body: BodyLimit::default(),
             body_memory: 64 * 1024 * 1024,
             in_flight: InFlightLimit::default(),
+            participants_per_number: Some(NonZeroU32::MIN.saturating_add(99)),
             max_keys: NonZeroUsize::MIN.saturating_add(999_999),
             unmatched: Unmatched::Reject,
             headers: RateLimitFields::On,

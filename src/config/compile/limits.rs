@@ -12,8 +12,10 @@ use crate::config::notes::Places;
 use crate::config::path::KeyPath;
 use crate::config::raw::RawInFlight;
 use crate::config::raw::RawLimits;
+use crate::config::raw::RawParticipantsPerNumber;
 use crate::config::raw::RawPayload;
 use crate::config::shape::Whole;
+use crate::config::shape::WholeOrOff;
 use crate::config::word::Size;
 use crate::config::word::Word;
 use crate::policy::limit::BodyLimit;
@@ -30,6 +32,12 @@ const IN_FLIGHT: Count<'_> = Count {
     otherwise: "for 1024",
 };
 const IN_FLIGHT_PER_SERVICE: Count<'_> = Count { otherwise: "for no such limit", ..IN_FLIGHT };
+const ADVISE: Count<'_> = Count {
+    what: "a number of participants",
+    from: 1,
+    to: 1_000_000,
+    otherwise: "for 100; `null` turns it off",
+};
 const MIN_BODY: u64 = 1024;
 const MAX_BODY: u64 = 16 * 1024 * 1024;
 const MIN_BODY_MEMORY: u64 = 1024 * 1024;
@@ -43,6 +51,7 @@ pub(super) fn limits(raw: &RawLimits, places: &Places<'_>, notes: &mut Notes) ->
     let body = body(&raw.payload, notes);
     let body_memory = body_memory(raw.body_memory, body, notes);
     let in_flight = in_flight(&raw.in_flight, notes);
+    let participants_per_number = participants_per_number(&raw.participants_per_number, notes);
     let rate = rate::general(raw, places, notes);
     let overrides = rate::overrides(raw, &rate, places, notes);
     Limits {
@@ -52,6 +61,7 @@ pub(super) fn limits(raw: &RawLimits, places: &Places<'_>, notes: &mut Notes) ->
         body,
         body_memory: body_memory.unwrap_or(default.body_memory),
         in_flight,
+        participants_per_number,
         max_keys: max_keys.map_or(default.max_keys, range::size),
         unmatched: raw.unmatched.map_or(default.unmatched, |Word(unmatched)| unmatched),
         headers: raw.headers.map_or(default.headers, |Word(headers)| headers),
@@ -114,4 +124,16 @@ fn in_flight(raw: &RawInFlight, notes: &mut Notes) -> InFlightLimit {
         IN_FLIGHT_PER_SERVICE.take(raw.per_service, &section.key("per_service"), notes);
     let default = InFlightLimit::default();
     InFlightLimit { total: total.unwrap_or(default.total), per_service }
+}
+
+fn participants_per_number(
+    raw: &RawParticipantsPerNumber,
+    notes: &mut Notes,
+) -> Option<NonZeroU32> {
+    let path = KeyPath::of("limits.participants_per_number.advise");
+    match raw.advise {
+        WholeOrOff::LeftOut => Limits::default().participants_per_number,
+        WholeOrOff::Off => None,
+        WholeOrOff::On(found) => ADVISE.take(Some(found), &path, notes),
+    }
 }
