@@ -12,7 +12,7 @@
 //! | [`respond`] | what does the client get? | |
 //!
 //! What does not change during a request is one immutable [`policy::Policy`], read once. What
-//! changes lives in [`admit`], keyed by values of fixed size. Time is a value that is passed
+//! changes lives in [`admit`] and [`advise`], keyed by values of fixed size. Time is a value that is passed
 //! down ([`time::Tick`]). Every request ends in one [`observe::Record`].
 //!
 //! Reading order: [`gateway`], then the stages, then [`policy`] and [`config`], which makes
@@ -23,6 +23,7 @@
 
 pub mod admin;
 pub mod admit;
+pub mod advise;
 pub mod agent;
 pub mod backend;
 pub mod budget;

@@ -15,7 +15,7 @@ const RANKS: &[&[&str]] = &[
     &["time", "sync", "sid", "agent", "budget", "isolate", "fingerprint", "page"],
     &["policy"],
     &["config", "classify", "backend", "ingress"],
-    &["admit", "inspect", "forward", "learn", "control"],
+    &["admit", "advise", "inspect", "forward", "learn", "control"],
     &["reject"],
     &["observe"],
     &["respond", "report"],
