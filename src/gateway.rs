@@ -22,6 +22,7 @@ use hyper::body::Incoming;
 use crate::admit::Admission;
 use crate::admit::GiveBack;
 use crate::admit::Permit;
+use crate::advise::Seats;
 use crate::budget::ByteBudget;
 use crate::classify::DigestKey;
 use crate::classify::RequestClass;
@@ -51,13 +52,15 @@ use crate::respond;
 use crate::respond::ReplyBody;
 use crate::time::Clock;
 
-/// What all workers share: the windows, the policy pointer and the key of digests.
+/// What all workers share: the windows, the seats, the policy pointer and the key of digests.
 #[derive(Debug)]
 pub struct Shared {
     /// The policy in force.
     pub policy: PolicyHandle,
     /// Windows and requests under way.
     pub admission: Admission,
+    /// Who sits at which number.
+    pub seats: Seats,
     /// The bodies that are held.
     pub bodies: Arc<ByteBudget>,
     /// The key of credentials' and names' hashes.
@@ -245,6 +248,7 @@ mod tests {
     use super::Shared;
     use super::is_harmless;
     use crate::admit::Admission;
+    use crate::advise::Seats;
     use crate::classify::DigestKey;
     use crate::forward::Forwarder;
     use crate::ingress::Conversation;
@@ -275,6 +279,7 @@ mod tests {
         let shared = Shared {
             policy: PolicyHandle::new(Policy::for_upstream(Upstream::plain(origin))),
             admission: Admission::new(),
+            seats: Seats::new(),
             bodies: Arc::default(),
             digests: DigestKey::new(&[7; 16]),
             clock: clock.clone(),

@@ -12,8 +12,8 @@
 //! | [`respond`] | what does the client get? | |
 //!
 //! What does not change during a request is one immutable [`policy::Policy`], read once. What
-//! changes lives in [`admit`] and [`advise`], keyed by values of fixed size. Time is a value that is passed
-//! down ([`time::Tick`]). Every request ends in one [`observe::Record`].
+//! changes lives in [`admit`] and [`advise`], keyed by values of fixed size. Time is a value that is
+//! passed down ([`time::Tick`]). Every request ends in one [`observe::Record`].
 //!
 //! Reading order: [`gateway`], then the stages, then [`policy`] and [`config`], which makes
 //! policies out of YAML, then [`server`], [`listen`], [`door`] and [`worker`], which run it all.

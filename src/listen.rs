@@ -98,6 +98,7 @@ fn hand(workers: &[Worker], stream: TcpStream, peer: SocketAddr) {
 mod tests {
     use super::Acceptor;
     use crate::admit::Admission;
+    use crate::advise::Seats;
     use crate::classify::DigestKey;
     use crate::door::Door;
     use crate::gateway::Shared;
@@ -136,6 +137,7 @@ mod tests {
             let shared = Shared {
                 policy: PolicyHandle::new(policy),
                 admission: Admission::new(),
+                seats: Seats::new(),
                 bodies: Arc::default(),
                 digests: DigestKey::new(&[7; 16]),
                 clock: Clock::manual(),

@@ -15,6 +15,7 @@ use tokio::time;
 use crate::admin::Admin;
 use crate::admin::Pages;
 use crate::admit::Admission;
+use crate::advise::Seats;
 use crate::classify::DigestKey;
 use crate::config::Configuration;
 use crate::config::Settings;
@@ -111,6 +112,7 @@ impl Server {
         let shared = Shared {
             policy: PolicyHandle::new(policy),
             admission: Admission::new(),
+            seats: Seats::new(),
             bodies: Arc::default(),
             digests: DigestKey::new(&parts.digest_key),
             clock: parts.clock,

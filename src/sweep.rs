@@ -1,4 +1,5 @@
-//! Once a second: windows that are empty are dropped, and their memory is given back.
+//! Once a second: windows that are empty are dropped, participants not seen for a day forgotten,
+//! and their memory is given back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,9 @@ pub async fn run(state: Arc<State>) {
 fn sweep(state: &State) {
     let shared = &state.shared;
     let policy = shared.policy.snapshot();
-    let swept = shared.admission.sweep(&policy, shared.clock.now());
+    let now = shared.clock.now();
+    let swept = shared.admission.sweep(&policy, now);
+    shared.seats.sweep(policy.limits.participants_per_number, now);
     let fill = Endpoint::ALL.iter().copied().zip(swept.fullest.map(f64::from));
     state.last_sweep.set(fill.filter(|(_, fill)| *fill > 0.0).collect());
     tracing::trace!(live = swept.live, dropped = swept.dropped, "swept");

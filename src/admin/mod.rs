@@ -1,5 +1,6 @@
 //! What an operator may ask, on an address of its own: never on the public one.
 
+mod numbers_view;
 mod policy_view;
 mod windows_view;
 
@@ -47,6 +48,7 @@ const GATEWAY_INDEX: &str = "\
 /metrics                    metrics for Prometheus
 /policy                     what is in force
 /windows?service=KS…        how full the windows of a service are
+/numbers?service=KS…        how many participants use the numbers of a service
 ";
 /// The pages of every admin listener.
 const COMMON_INDEX: &str = "\
@@ -169,27 +171,40 @@ fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
             let policy = state.shared.policy.snapshot();
             page(StatusCode::OK, JSON, policy_view::render(&policy))
         }
-        ("/windows", Some(state)) => windows(state, request.uri().query().unwrap_or_default()),
+        ("/windows", Some(state)) => {
+            of_service(request, |service| windows_view::render(state, service))
+        }
+        ("/numbers", Some(state)) => {
+            of_service(request, |service| numbers_view::render(state, service))
+        }
         _ => page(StatusCode::NOT_FOUND, TEXT, pages.index()),
     }
 }
 
-fn windows(state: &State, query: &str) -> Response<Full<Bytes>> {
+/// A page about the service that the query names.
+fn of_service<B>(
+    request: &Request<B>,
+    render: impl FnOnce(Sid) -> String,
+) -> Response<Full<Bytes>> {
+    let query = request.uri().query().unwrap_or_default();
     let service = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("service="))
         .and_then(|text| Sid::parse_as(SidKind::Service, text));
     let Some(service) = service else {
-        let usage = "say which service: /windows?service=KS and 32 hexadecimal digits\n";
+        let example = format!("{}?service=KS", request.uri().path());
+        let usage = format!("say which service: {example} and 32 hexadecimal digits\n");
         return page(StatusCode::BAD_REQUEST, TEXT, usage);
     };
-    page(StatusCode::OK, JSON, windows_view::render(state, service))
+    page(StatusCode::OK, JSON, render(service))
 }
 
 fn readings(state: &State) -> Readings {
     let shared = &state.shared;
     let upstream = &state.upstream_counters;
     let admission = &shared.admission;
+    let policy = shared.policy.snapshot();
+    let advise = policy.limits.participants_per_number;
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     Readings {
         in_flight: admission.in_flight().into(),
@@ -197,7 +212,9 @@ fn readings(state: &State) -> Readings {
         live_keys: count(admission.live_windows()),
         guarded_windows: count(admission.guarded_windows()),
         known_credentials: count(admission.known_credentials()),
-        generation: shared.policy.snapshot().generation,
+        tracked_participants: count(shared.seats.participants()),
+        numbers_above_advice: count(advise.map_or(0, |most| shared.seats.numbers_above(most))),
+        generation: policy.generation,
         upstream_idle: upstream.idle(),
         upstream_opened: upstream.opened(),
         upstream_retries: upstream.retries(),

@@ -3,6 +3,7 @@
 //! **Invariant:** the stages neither log nor count. A record reports when it is dropped, so a
 //! request whose client left, or whose answer broke off, is reported like any other.
 
+mod advisory;
 pub mod events;
 pub mod journal;
 pub mod metrics;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::support::Gateway;
 use crate::support::Request;
 use crate::support::SERVICE;
@@ -28,7 +30,7 @@ async fn health_and_readiness_are_told_apart_from_what_is_not_there() {
 async fn the_public_address_has_no_admin_page() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream).await;
-    for path in ["/metrics", "/healthz", "/readyz", "/policy", "/windows"] {
+    for path in ["/metrics", "/healthz", "/readyz", "/policy", "/windows", "/numbers"] {
         assert_eq!(gateway.send(&Request::get(path)).await.status, 404, "{path}");
     }
 }
@@ -77,6 +79,32 @@ async fn the_windows_of_a_service_show_their_fill_and_when_there_is_room() {
     assert_eq!(of("ListPhoneNumber")["remaining"], 143);
     assert_eq!(of("ListPhoneNumber")["free_in_seconds"], 0.0);
     assert_eq!(gateway.page("/windows?service=nonsense").await.status, 400);
+}
+
+#[tokio::test]
+async fn the_numbers_of_a_service_are_shown_beside_what_is_advised_which_a_reload_changes() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let page = format!("/numbers?service={SERVICE}");
+    let view = gateway.page(&page).await.json();
+    assert_eq!(
+        (&view["service"], &view["participants_advised"]),
+        (&SERVICE.into(), &100.into())
+    );
+    assert_eq!((&view["numbers"], &view["left_out"]), (&json!([]), &0.into()));
+    for (limits, advise) in [
+        ("participants_per_number: { advise: 5 }", json!(5)),
+        ("participants_per_number: { advise: null }", json!(null)),
+    ] {
+        gateway.reload(&format!("limits: {{ {limits} }}")).await;
+        assert_eq!(gateway.page(&page).await.json()["participants_advised"], advise);
+        let policy = gateway.page("/policy").await.json();
+        assert_eq!(policy["limits"]["participants_per_number"]["advise"], advise);
+    }
+    let missing = gateway.page("/numbers").await;
+    assert_eq!(missing.status, 400);
+    let usage = b"say which service: /numbers?service=KS and 32 hexadecimal digits\n";
+    assert_eq!(missing.body, &usage[..]);
 }
 
 #[tokio::test]

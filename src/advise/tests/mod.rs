@@ -198,7 +198,11 @@ fn a_list_of_three_is_none_of_the_apis_and_says_nothing() {
     assert_eq!((at(&seats, 1).0, at(&seats, 2).0), (1, 0));
     let deleted = Seat { number: None, ..seat(0, 1) };
     seats.participants_of(session(0), &[deleted, three[0], three[1]], most(100), START);
-    assert_eq!((at(&seats, 1).0, at(&seats, 2).0), (0, 2), "those that were deleted do not count");
+    assert_eq!(
+        (at(&seats, 1).0, at(&seats, 2).0),
+        (0, 2),
+        "those that were deleted do not count"
+    );
 }
 
 #[test]

@@ -60,6 +60,14 @@ pub(super) struct WindowMetrics {
     pub(super) known: IntGauge,
 }
 
+/// How many participants use numbers.
+#[derive(Debug)]
+pub(super) struct NumberMetrics {
+    pub(super) tracked: IntGauge,
+    pub(super) above: IntGauge,
+    pub(super) advisories: IntCounter,
+}
+
 impl RequestMetrics {
     pub(super) fn new(make: &Maker<'_>) -> prometheus::Result<Self> {
         Ok(Self {
@@ -196,6 +204,25 @@ impl WindowMetrics {
                 "maskgate_known_credentials",
                 "Credentials that the upstream has accepted in the last 15 minutes, each \
                  counted for every service",
+            )?,
+        })
+    }
+}
+
+impl NumberMetrics {
+    pub(super) fn new(make: &Maker<'_>) -> prometheus::Result<Self> {
+        Ok(Self {
+            tracked: make.int_gauge(
+                "maskgate_tracked_participants",
+                "Participants of active sessions that are known to use a number",
+            )?,
+            above: make.int_gauge(
+                "maskgate_numbers_above_advice",
+                "Numbers with more known participants than limits.participants_per_number advises",
+            )?,
+            advisories: make.counter(
+                "maskgate_participant_advisories_total",
+                "Log lines that a number has more participants than is advised",
             )?,
         })
     }

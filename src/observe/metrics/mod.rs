@@ -19,6 +19,7 @@ use crate::policy::endpoint::Endpoint;
 use crate::reject::Decision;
 use crate::reject::Refusal;
 use crate::reject::UpstreamFault;
+use families::NumberMetrics;
 use families::ProcessMetrics;
 use families::RequestMetrics;
 use families::UpstreamMetrics;
@@ -88,6 +89,10 @@ pub struct Readings {
     pub guarded_windows: u64,
     /// Credentials that are no strangers.
     pub known_credentials: u64,
+    /// Participants that are known to use a number.
+    pub tracked_participants: u64,
+    /// Numbers with more of them than is advised.
+    pub numbers_above_advice: u64,
     /// Generation of the policy in force.
     pub generation: u64,
     /// Unused connections to the upstream.
@@ -110,6 +115,7 @@ pub struct Metrics {
     upstream: UpstreamMetrics,
     process: ProcessMetrics,
     windows: WindowMetrics,
+    numbers: NumberMetrics,
 }
 
 impl Metrics {
@@ -122,6 +128,7 @@ impl Metrics {
             upstream: UpstreamMetrics::new(&make)?,
             process: ProcessMetrics::new(&make, started)?,
             windows: WindowMetrics::new(&make)?,
+            numbers: NumberMetrics::new(&make)?,
             registry,
         })
     }
@@ -156,6 +163,11 @@ impl Metrics {
     /// Counts an admission that was taken back.
     pub fn count_give_back(&self, reason: GiveBack) {
         increment(&self.windows.given_back, reason.index());
+    }
+
+    /// Counts a log line about a number that has more participants than is advised.
+    pub fn count_advisory(&self) {
+        self.numbers.advisories.inc();
     }
 
     /// Counts a request that the upstream did not answer wholly.
@@ -206,6 +218,8 @@ impl Metrics {
         set(&self.windows.live, readings.live_keys);
         set(&self.windows.guarded, readings.guarded_windows);
         set(&self.windows.known, readings.known_credentials);
+        set(&self.numbers.tracked, readings.tracked_participants);
+        set(&self.numbers.above, readings.numbers_above_advice);
         set(&self.process.generation, readings.generation);
         set(&self.upstream.idle, readings.upstream_idle);
         catch_up(&self.upstream.opened, readings.upstream_opened);
