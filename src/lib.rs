@@ -25,6 +25,7 @@ pub mod admin;
 pub mod admit;
 pub mod advise;
 pub mod agent;
+mod authority;
 pub mod backend;
 pub mod budget;
 pub mod classify;

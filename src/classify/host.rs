@@ -2,12 +2,12 @@
 //! (RFC 9112 §3.2).
 
 use std::fmt;
-use std::net::Ipv6Addr;
 
 use http::Version;
 use http::header::HOST;
 use http::request::Parts;
-use http::uri::Authority;
+
+use crate::authority::host_and_port;
 
 /// Why it cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,35 +43,11 @@ pub(super) fn check(head: &Parts) -> Result<(), HostFault> {
     if fields.next().is_some() {
         return Err(HostFault::Several);
     }
-    let named = Authority::try_from(field.as_bytes()).map_err(|_| HostFault::Malformed)?;
-    if !is_host_and_port(&named) {
-        return Err(HostFault::Malformed);
-    }
+    let named = host_and_port(field.as_bytes()).ok_or(HostFault::Malformed)?;
     match head.uri.authority() {
         Some(authority) if *authority != named => Err(HostFault::Contradicted),
         Some(_) | None => Ok(()),
     }
-}
-
-/// Whether it is a name or an address, and a port if any: no user, no list of hosts, which the
-/// grammar of a name would allow.
-fn is_host_and_port(named: &Authority) -> bool {
-    let (text, host) = (named.as_str(), named.host());
-    let is_host = match host.strip_prefix('[') {
-        Some(rest) => {
-            rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
-        }
-        None => !host.is_empty() && !host.contains([',', '[', ']']),
-    };
-    let port = text.strip_prefix(host).unwrap_or("?");
-    let is_port = match port.strip_prefix(':') {
-        Some(digits) => {
-            digits.bytes().all(|byte| byte.is_ascii_digit())
-                && (digits.is_empty() || digits.parse::<u16>().is_ok())
-        }
-        None => port.is_empty(),
-    };
-    is_host && is_port
 }
 
 #[cfg(test)]
@@ -91,13 +67,8 @@ mod tests {
 
     #[test]
     fn one_well_formed_host_is_wanted() {
-        for host in ["a", "a.example.com:8080", "127.0.0.1:1", "[::1]:80", "A"] {
-            assert_eq!(checked(Version::HTTP_11, "/", &[host]), Ok(()), "{host}");
-        }
-        for host in [
-            "", "a b", "a/b", "u@a", "a:b:c", "http://a", "a,b", "a:x", "a:-1", "a:65536",
-            "[]", "[::1]x", "[::1]:x", "[x]", "[::1", "a:1:2",
-        ] {
+        assert_eq!(checked(Version::HTTP_11, "/", &["a.example.com:8080"]), Ok(()));
+        for host in ["", "u@a", "a,b"] {
             let refused = Err(HostFault::Malformed);
             assert_eq!(checked(Version::HTTP_11, "/", &[host]), refused, "{host}");
         }
