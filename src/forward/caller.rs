@@ -184,20 +184,9 @@ fn token(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::Caller;
+    use crate::forward::case::headers;
     use crate::policy::networks::Networks;
     use crate::policy::upstream::Scheme;
-    use http::HeaderMap;
-    use http::HeaderName;
-    use http::HeaderValue;
-
-    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            headers.append(name, HeaderValue::from_str(value).unwrap());
-        }
-        headers
-    }
 
     /// Who a request is from that a proxy of 10.0.0.0/8, at 10.0.0.1, sends with these fields.
     fn told(fields: &[(&str, &str)]) -> Caller {

@@ -183,19 +183,10 @@ mod tests {
     use super::clean_answer;
     use super::keep_alive_limit;
     use super::strip_hop_by_hop;
+    use crate::forward::case::headers;
     use http::HeaderMap;
     use http::HeaderName;
-    use http::HeaderValue;
     use std::time::Duration;
-
-    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-            headers.append(name, HeaderValue::from_str(value).unwrap());
-        }
-        headers
-    }
 
     fn names(headers: &HeaderMap) -> Vec<&str> {
         headers.keys().map(HeaderName::as_str).collect()

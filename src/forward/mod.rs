@@ -6,6 +6,8 @@
 
 mod answer;
 mod caller;
+#[cfg(test)]
+mod case;
 mod connections;
 mod head;
 mod stream;
