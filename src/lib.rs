@@ -39,6 +39,7 @@ pub mod ingress;
 pub mod inspect;
 pub mod isolate;
 pub mod learn;
+pub mod links;
 pub mod listen;
 pub mod observe;
 pub mod page;

@@ -15,7 +15,7 @@ const RANKS: &[&[&str]] = &[
     &["time", "sync", "sid", "agent", "authority", "budget", "isolate", "fingerprint", "page"],
     &["policy"],
     &["config", "classify", "backend", "ingress"],
-    &["admit", "advise", "inspect", "forward", "learn", "control"],
+    &["admit", "advise", "inspect", "forward", "learn", "links", "control"],
     &["reject"],
     &["observe"],
     &["respond", "report"],

@@ -12,6 +12,7 @@ mod configuration;
 mod credentials;
 mod form;
 mod ingress;
+mod links;
 mod path;
 mod seeds;
 mod whole;

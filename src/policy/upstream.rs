@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
+use crate::policy::public_url::PublicUrl;
+
 /// The masking backend behind the gateway.
 #[derive(Clone, Debug)]
 pub struct Upstream {
@@ -17,6 +19,8 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// How `https` origins are spoken to; roots and protocol versions are settled in it.
     pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// What takes the upstream's place in the links of its answers; none: they stay as they are.
+    pub public_url: Option<Arc<PublicUrl>>,
 }
 
 impl Upstream {
@@ -27,6 +31,7 @@ impl Upstream {
             host: HostHeader::Preserve,
             timeouts: Timeouts::default(),
             tls: None,
+            public_url: None,
         }
     }
 }

@@ -45,7 +45,13 @@ pub(super) fn upstream(
     let timeouts = timeouts(&raw.timeouts, notes);
     let ca = raw.tls.ca.as_ref();
     let tls = if is_https { client(ca, directory, notes) } else { None };
-    Some(Upstream { origins: Origins::from_vec(origins)?, host, timeouts, tls })
+    Some(Upstream {
+        origins: Origins::from_vec(origins)?,
+        host,
+        timeouts,
+        tls,
+        public_url: None,
+    })
 }
 
 fn origins(raw: Option<&OneOrMany>, notes: &mut Notes) -> Vec<Origin> {
