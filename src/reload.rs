@@ -109,7 +109,10 @@ impl Reloader {
     }
 
     fn publish(&self, configuration: Configuration) {
-        let Configuration { settings, policy } = configuration;
+        let Configuration { settings, policy, warnings } = configuration;
+        if !warnings.is_empty() {
+            tracing::warn!(%warnings, "the configuration may not be what was meant");
+        }
         for key in self.settings.differing(&settings) {
             tracing::warn!(key, "the change takes effect after a restart");
         }

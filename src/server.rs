@@ -103,8 +103,11 @@ pub enum StartError {
 impl Server {
     /// Binds the sockets; nothing is accepted yet.
     pub fn bind(parts: Parts) -> Result<Self, StartError> {
-        let Configuration { settings, policy } = parts.configuration;
+        let Configuration { settings, policy, warnings } = parts.configuration;
         parts.events.apply(&policy.log);
+        if !warnings.is_empty() {
+            tracing::warn!(%warnings, "the configuration may not be what was meant");
+        }
         let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
         let (certificate, tls_watch) = certificate.unzip();
         let listener = listen(settings.listen)?;

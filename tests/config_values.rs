@@ -90,7 +90,8 @@ fn without_set_by(rule: &RateRule) -> RateRule {
 
 /// Compares with the defaults of the policy, but for who set them.
 fn assert_default(configuration: &Configuration) {
-    let Configuration { settings, policy } = configuration;
+    let Configuration { settings, policy, warnings } = configuration;
+    assert!(warnings.is_empty(), "{warnings}");
     assert_eq!(settings, &Settings::default());
     assert_eq!(policy.log, LogPolicy::default());
     assert!(policy.accounts.is_empty());
@@ -141,7 +142,7 @@ fn what_is_commented_out_in_the_annotated_file_is_right_too() {
         assert!(text.contains(commented), "{commented}");
         text = text.replace(commented, bare);
     }
-    let Configuration { settings, policy } = compiled(&text);
+    let Configuration { settings, policy, .. } = compiled(&text);
     assert_eq!(settings.workers.get(), 2);
     assert_eq!(policy.accounts.len(), 1);
     assert_eq!(policy.limits.overrides.iter().count(), 2);
@@ -160,7 +161,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
          accounts: {{ {API_KEY}: {ACCOUNT} }}\n\
          log: {{ level: trace, format: text, access: all }}\n"
     );
-    let Configuration { settings, policy } = compiled(&text);
+    let Configuration { settings, policy, .. } = compiled(&text);
     let expected = Settings {
         listen: "[::1]:1".parse().unwrap(),
         max_connections: NonZeroUsize::new(2).unwrap(),

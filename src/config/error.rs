@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::config::report;
+use crate::config::report::Finding;
 use crate::config::report::Format;
 
 /// Everything that is wrong with a configuration; at least one mistake.
@@ -49,7 +50,35 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// One thing that is wrong.
+/// What is allowed in a configuration, and yet seldom meant; perhaps nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Warnings(Vec<Mistake>);
+
+impl Warnings {
+    /// Orders them by their places.
+    pub(crate) fn new(mut warnings: Vec<Mistake>) -> Self {
+        warnings.sort();
+        Self(warnings)
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn as_slice(&self) -> &[Mistake] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Warnings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let findings = [Finding::Doubtful(self)];
+        f.write_str(report::render_all(&findings, Format::Text).trim_end())
+    }
+}
+
+/// One thing that is wrong, or seldom meant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mistake {
     /// Where it stands.

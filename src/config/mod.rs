@@ -50,6 +50,8 @@ pub use error::ConfigErrors;
 pub use error::Excerpt;
 pub use error::Mistake;
 pub use error::Place;
+pub use error::Warnings;
+pub use report::Finding;
 pub use report::Format;
 pub use report::render;
 pub use report::render_all;
@@ -79,6 +81,8 @@ pub struct Configuration {
     pub settings: Settings,
     /// What a reload may change.
     pub policy: Policy,
+    /// What is allowed and yet seldom meant.
+    pub warnings: Warnings,
 }
 
 /// Where a configuration comes from. Flags win over variables, those over the file, and it
@@ -163,7 +167,9 @@ impl Sources {
         let file = self.file_name().zip(text.as_deref());
         let places = Places { file, yaml, overlay: &overlay };
         match compile::compile(&raw, self.directory(), &places, &mut notes) {
-            Some(configuration) if notes.count() == 0 => Ok(configuration),
+            Some(configuration) if notes.count() == 0 => {
+                Ok(Configuration { warnings: notes.into_warnings(&places), ..configuration })
+            }
             Some(_) | None => Err(notes.into_errors(&places)),
         }
     }

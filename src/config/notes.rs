@@ -7,6 +7,7 @@ use crate::config::error::ConfigErrors;
 use crate::config::error::Excerpt;
 use crate::config::error::Mistake;
 use crate::config::error::Place;
+use crate::config::error::Warnings;
 use crate::config::locate::Spot;
 use crate::config::locate::locate;
 use crate::config::locate::locate_above;
@@ -72,6 +73,7 @@ impl Note {
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     found: Vec<Note>,
+    warnings: Vec<Note>,
     noted: Vec<KeyPath>,
     uncounted: usize,
     unfinished: bool,
@@ -107,6 +109,11 @@ impl Notes {
         }
     }
 
+    /// Adds what is allowed, and yet seldom meant.
+    pub(crate) fn warn(&mut self, at: At, message: impl Into<String>, help: impl Into<String>) {
+        self.warnings.push(Note::new(at, message.into(), help.into()));
+    }
+
     /// Takes the value at `path` as noted, so that nothing more is said about it.
     pub(crate) fn hush(&mut self, path: KeyPath) {
         self.noted.push(path);
@@ -130,23 +137,29 @@ impl Notes {
 
     /// Everything found, each with its place.
     pub(crate) fn into_errors(self, places: &Places<'_>) -> ConfigErrors {
-        let mut mistakes = Vec::new();
-        for note in self.found {
-            for place in places.of(&note.at) {
-                mistakes.push(Mistake {
-                    place,
-                    path: note
-                        .at
-                        .path()
-                        .map(KeyPath::to_string)
-                        .map_or_else(String::new, |p| conceal(&p)),
-                    message: conceal(&note.message),
-                    help: conceal(&note.help),
-                });
-            }
-        }
-        ConfigErrors::new(mistakes, self.uncounted, self.unfinished)
+        ConfigErrors::new(placed(&self.found, places), self.uncounted, self.unfinished)
     }
+
+    /// Every warning, each with its place.
+    pub(crate) fn into_warnings(self, places: &Places<'_>) -> Warnings {
+        Warnings::new(placed(&self.warnings, places))
+    }
+}
+
+fn placed(notes: &[Note], places: &Places<'_>) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for note in notes {
+        let path = note.at.path().map(KeyPath::to_string).unwrap_or_default();
+        for place in places.of(&note.at) {
+            mistakes.push(Mistake {
+                place,
+                path: conceal(&path),
+                message: conceal(&note.message),
+                help: conceal(&note.help),
+            });
+        }
+    }
+    mistakes
 }
 
 /// Where values come from.

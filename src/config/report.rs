@@ -9,6 +9,7 @@ use crate::config::error::ConfigErrors;
 use crate::config::error::Excerpt;
 use crate::config::error::Mistake;
 use crate::config::error::Place;
+use crate::config::error::Warnings;
 
 /// The most characters of a source line that are shown.
 const MAX_WIDTH: usize = 96;
@@ -24,24 +25,56 @@ pub enum Format {
     Github,
 }
 
-/// The report of `errors`, ending with a newline.
-pub fn render(errors: &ConfigErrors, format: Format) -> String {
-    render_all(&[errors], format)
+/// What there is to say of one configuration.
+#[derive(Clone, Copy, Debug)]
+pub enum Finding<'a> {
+    /// It is wrong.
+    Wrong(&'a ConfigErrors),
+    /// It may be used, and yet may not be what was meant.
+    Doubtful(&'a Warnings),
 }
 
-/// One report of several configurations, ending with a newline; as JSON a single array.
-pub fn render_all(all: &[&ConfigErrors], format: Format) -> String {
-    match format {
-        Format::Text => all.iter().map(|errors| text(errors)).collect(),
-        Format::Json => json(all),
-        Format::Github => all.iter().map(|errors| github(errors)).collect(),
+impl<'a> Finding<'a> {
+    fn mistakes(self) -> &'a [Mistake] {
+        match self {
+            Self::Wrong(errors) => errors.mistakes(),
+            Self::Doubtful(warnings) => warnings.as_slice(),
+        }
+    }
+
+    const fn severity(self) -> &'static str {
+        match self {
+            Self::Wrong(_) => "error",
+            Self::Doubtful(_) => "warning",
+        }
+    }
+
+    fn rest(self) -> Option<String> {
+        match self {
+            Self::Wrong(errors) => rest(errors),
+            Self::Doubtful(_) => None,
+        }
     }
 }
 
-fn text(errors: &ConfigErrors) -> String {
+/// The report of `errors`, ending with a newline.
+pub fn render(errors: &ConfigErrors, format: Format) -> String {
+    render_all(&[Finding::Wrong(errors)], format)
+}
+
+/// One report of several configurations, ending with a newline; as JSON a single array.
+pub fn render_all(all: &[Finding<'_>], format: Format) -> String {
+    match format {
+        Format::Text => all.iter().map(|finding| text(*finding)).collect(),
+        Format::Json => json(all),
+        Format::Github => all.iter().map(|finding| github(*finding)).collect(),
+    }
+}
+
+fn text(finding: Finding<'_>) -> String {
     let mut out = String::new();
-    for mistake in errors.mistakes() {
-        out.extend([headline(mistake).as_str(), "\n"]);
+    for mistake in finding.mistakes() {
+        out.extend([headline(finding, mistake).as_str(), "\n"]);
         if let Some(excerpt) = excerpt(mistake) {
             out.push_str(&quotation(excerpt));
         }
@@ -49,16 +82,20 @@ fn text(errors: &ConfigErrors) -> String {
             out.extend(["  help: ", &mistake.help, "\n"]);
         }
     }
-    if let Some(rest) = rest(errors) {
+    if let Some(rest) = finding.rest() {
         out.extend([&rest, "\n"]);
     }
     out
 }
 
 /// Where, which key, and what stands there, in one line.
-fn headline(mistake: &Mistake) -> String {
+fn headline(finding: Finding<'_>, mistake: &Mistake) -> String {
     let path = if mistake.path.is_empty() { "" } else { ": " };
-    format!("{}{path}{}: {}", mistake.place, mistake.path, mistake.message)
+    let severity = match finding {
+        Finding::Wrong(_) => "",
+        Finding::Doubtful(_) => ": warning",
+    };
+    format!("{}{severity}{path}{}: {}", mistake.place, mistake.path, mistake.message)
 }
 
 /// What to say of the mistakes that are not shown.
@@ -115,6 +152,7 @@ fn quotation(excerpt: &Excerpt) -> String {
 
 #[derive(Default, Serialize)]
 struct JsonMistake<'a> {
+    severity: &'a str,
     file: Option<&'a str>,
     line: Option<usize>,
     column: Option<usize>,
@@ -125,8 +163,8 @@ struct JsonMistake<'a> {
     help: &'a str,
 }
 
-impl<'a> From<&'a Mistake> for JsonMistake<'a> {
-    fn from(mistake: &'a Mistake) -> Self {
+impl<'a> JsonMistake<'a> {
+    fn of(severity: &'a str, mistake: &'a Mistake) -> Self {
         let Mistake { place, path, message, help } = mistake;
         let (file, variable, flag) = match place {
             Place::File { file, .. } => (Some(&**file), None, None),
@@ -135,17 +173,23 @@ impl<'a> From<&'a Mistake> for JsonMistake<'a> {
             Place::Nowhere => (None, None, None),
         };
         let (line, column) = excerpt(mistake).map(|found| (found.line, found.column)).unzip();
-        Self { file, line, column, variable, flag, path, message, help }
+        Self { severity, file, line, column, variable, flag, path, message, help }
     }
 }
 
-fn json(all: &[&ConfigErrors]) -> String {
-    let rests: Vec<_> = all.iter().map(|errors| rest(errors)).collect();
+fn json(all: &[Finding<'_>]) -> String {
+    let rests: Vec<_> = all.iter().map(|finding| finding.rest()).collect();
     let mut objects = Vec::new();
-    for (errors, rest) in all.iter().zip(&rests) {
-        objects.extend(errors.mistakes().iter().map(JsonMistake::from));
+    for (finding, rest) in all.iter().zip(&rests) {
+        let severity = finding.severity();
+        let mistakes = finding.mistakes().iter();
+        objects.extend(mistakes.map(|mistake| JsonMistake::of(severity, mistake)));
         let rest = rest.as_deref();
-        objects.extend(rest.map(|message| JsonMistake { message, ..JsonMistake::default() }));
+        objects.extend(rest.map(|message| JsonMistake {
+            severity,
+            message,
+            ..JsonMistake::default()
+        }));
     }
     // Strings and numbers always have a JSON form.
     let mut out = serde_json::to_string_pretty(&objects).unwrap_or_default();
@@ -153,22 +197,23 @@ fn json(all: &[&ConfigErrors]) -> String {
     out
 }
 
-/// See "Workflow commands for GitHub Actions", `error`.
-fn github(errors: &ConfigErrors) -> String {
+/// See "Workflow commands for GitHub Actions", `error` and `warning`.
+fn github(finding: Finding<'_>) -> String {
     let mut out = String::new();
-    for mistake in errors.mistakes() {
+    let severity = finding.severity();
+    for mistake in finding.mistakes() {
         let mut message = String::new();
         // Writing to a String cannot fail.
         let _ = match &mistake.place {
             Place::File { file, excerpt: None } => {
-                write!(out, "::error file={}::", property(file))
+                write!(out, "::{severity} file={}::", property(file))
             }
             Place::File { file, excerpt: Some(Excerpt { line, column, .. }) } => {
-                write!(out, "::error file={},line={line},col={column}::", property(file))
+                write!(out, "::{severity} file={},line={line},col={column}::", property(file))
             }
             Place::Variable(_) | Place::Flag(_) | Place::Nowhere => {
                 message = format!("{}: ", mistake.place);
-                write!(out, "::error ::")
+                write!(out, "::{severity} ::")
             }
         };
         let path = if mistake.path.is_empty() { "" } else { ": " };
@@ -178,7 +223,7 @@ fn github(errors: &ConfigErrors) -> String {
         }
         out.extend([data(&message).as_str(), "\n"]);
     }
-    if let Some(rest) = rest(errors) {
+    if let Some(rest) = finding.rest() {
         out.extend(["::error ::", &data(&rest), "\n"]);
     }
     out
@@ -194,22 +239,28 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::Finding;
     use super::Format;
     use super::render;
+    use super::render_all;
     use crate::config::error::ConfigErrors;
     use crate::config::error::Excerpt;
     use crate::config::error::Mistake;
     use crate::config::error::Place;
+    use crate::config::error::Warnings;
 
-    fn errors(column: usize, text: &str) -> ConfigErrors {
+    fn mistake(column: usize, text: &str) -> Mistake {
         let excerpt = Some(Excerpt { line: 7, column, text: Some(text.to_owned()) });
-        let mistake = Mistake {
+        Mistake {
             place: Place::File { file: "a,b:c%.yaml".into(), excerpt },
             path: "workers".to_owned(),
             message: "100 % is not a number".to_owned(),
             help: String::new(),
-        };
-        ConfigErrors::new(vec![mistake], 3, false)
+        }
+    }
+
+    fn errors(column: usize, text: &str) -> ConfigErrors {
+        ConfigErrors::new(vec![mistake(column, text)], 3, false)
     }
 
     #[test]
@@ -228,5 +279,16 @@ mod tests {
         let expected = "::error file=a%2Cb%3Ac%25.yaml,line=7,col=3::workers: 100 %25 is not \
                         a number\n::error ::and 3 more\n";
         assert_eq!(report, expected);
+    }
+
+    #[test]
+    fn a_warning_says_that_it_is_one() {
+        let warnings = Warnings::new(vec![mistake(3, "x")]);
+        let report = |format| render_all(&[Finding::Doubtful(&warnings)], format);
+        let text = report(Format::Text);
+        assert!(text.starts_with("a,b:c%.yaml:7:3: warning: workers: 100 %"), "{text}");
+        let github = report(Format::Github);
+        assert!(github.starts_with("::warning file=a%2Cb%3Ac%25.yaml,line=7"), "{github}");
+        assert!(report(Format::Json).contains("\"severity\": \"warning\""));
     }
 }

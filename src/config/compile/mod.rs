@@ -18,6 +18,7 @@ use std::path::Path;
 
 use crate::config::Configuration;
 use crate::config::Settings;
+use crate::config::Warnings;
 use crate::config::notes::At;
 use crate::config::notes::Notes;
 use crate::config::notes::Places;
@@ -65,7 +66,7 @@ pub(crate) fn compile(
         limits,
         log: log(&raw.log),
     };
-    Some(Configuration { settings, policy })
+    Some(Configuration { settings, policy, warnings: Warnings::default() })
 }
 
 fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
