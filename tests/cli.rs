@@ -105,6 +105,21 @@ fn a_configuration_with_mistakes_ends_with_78_and_names_them() {
 }
 
 #[test]
+fn a_doubtful_value_is_told_and_the_file_is_right() {
+    let yaml = "upstream: { url: http://a:1, public_url: http://maskgate.default }\n";
+    let path = file("doubtful", yaml);
+    let checked = maskgate(&["check", path.to_str().unwrap()]);
+    assert_eq!(checked.status.code(), Some(0));
+    let printed = text(&checked.stdout);
+    assert!(printed.contains(":1:42: warning: upstream.public_url: "), "{printed}");
+    assert!(printed.ends_with(": ok\n"), "{printed}");
+    let checked = maskgate(&["check", "--format", "json", path.to_str().unwrap()]);
+    let told: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(told[0]["severity"], "warning");
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
 fn a_public_url_that_is_none_is_refused_with_2() {
     for url in ["not_a_url", "ftp://a.example", "http://", "https://a.example/?x", "http://a b"]
     {

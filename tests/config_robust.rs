@@ -40,10 +40,11 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 67] = [
+const WORDS: [&str; 68] = [
     "upstream",
     "url",
     "host",
+    "public_url",
     "timeouts",
     "connect",
     "tls",

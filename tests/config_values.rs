@@ -99,6 +99,7 @@ fn assert_default(configuration: &Configuration) {
     assert_eq!(policy.upstream.host, HostHeader::Preserve);
     assert_eq!(policy.upstream.timeouts, Timeouts::default());
     assert!(policy.upstream.tls.is_none());
+    assert!(policy.upstream.public_url.is_none());
     assert_eq!(policy.clients, Clients::default());
     assert_default_limits(&policy.limits);
 }
@@ -157,6 +158,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
          proxy_protocol: {{ trusted: [10.0.0.0/8, '::1'] }} }}\n\
          admin: {{ address: '[::1]:2', allow_remote: false }}\nworkers: 3\ndrain: 0s\nlinger: 0s\n\
          upstream:\n  url: [http://a:1, http://b]\n  host: api.example.com:8080\n  \
+         public_url: https://Gateway.api.example.com/\n  \
          timeouts: {{ connect: 1ms, response: 2m, idle: 1h }}\n\
          accounts: {{ {API_KEY}: {ACCOUNT} }}\n\
          log: {{ level: trace, format: text, access: all }}\n"
@@ -176,6 +178,10 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let origins: Vec<_> = policy.upstream.origins.iter().map(ToString::to_string).collect();
     assert_eq!(origins, ["http://a:1", "http://b"]);
     assert_eq!(policy.upstream.host, HostHeader::Name("api.example.com:8080".parse().unwrap()));
+    let public_url = policy.upstream.public_url.unwrap();
+    assert_eq!(public_url.as_str(), "https://gateway.api.example.com");
+    let replaced = ["http://a:1", "http://api.example.com:8080", "http://b", "http://b:80"];
+    assert_eq!(public_url.replaced()[..4], replaced);
     let timeouts = Timeouts {
         connect: Duration::from_millis(1),
         response: Duration::from_mins(2),
@@ -187,6 +193,27 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let log =
         LogPolicy { level: LogLevel::Trace, format: LogFormat::Text, access: AccessLog::All };
     assert_eq!(policy.log, log);
+}
+
+#[test]
+fn a_public_url_that_an_sdk_mangles_is_warned_of() {
+    let warnings = |host: &str| {
+        let text = format!("upstream: {{ url: http://a:1, public_url: 'http://{host}' }}\n");
+        compiled(&text).warnings
+    };
+    for host in ["gateway", "127.0.0.1", "[::1]:8080", "a.b.c", "a.b.c.d", "a.b.c.d.e"] {
+        assert!(warnings(host).is_empty(), "{host}");
+    }
+    for (host, labels) in
+        [("a.b", 2), ("a.b.:8080", 2), ("a.b.c.d.e.f", 6), ("a.b.c.d.e.f.g", 7)]
+    {
+        let told = warnings(host).to_string();
+        assert!(
+            told.starts_with("gateway.yaml:1:42: warning: upstream.public_url: "),
+            "{told}"
+        );
+        assert!(told.contains(&format!("a host name of {labels} labels")), "{told}");
+    }
 }
 
 #[test]

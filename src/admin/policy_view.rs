@@ -63,6 +63,7 @@ fn upstream(upstream: &Upstream) -> Value {
     json!({
         "url": urls,
         "host": host,
+        "public_url": upstream.public_url.as_ref().map(|url| url.as_str()),
         "timeouts_seconds": {
             "connect": upstream.timeouts.connect.as_secs_f64(),
             "response": upstream.timeouts.response.as_secs_f64(),

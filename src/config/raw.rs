@@ -120,6 +120,7 @@ pub(crate) struct RawAdmin {
 pub(crate) struct RawUpstream {
     pub(crate) url: Option<OneOrMany>,
     pub(crate) host: Option<Word<String>>,
+    pub(crate) public_url: Option<Word<String>>,
     pub(crate) timeouts: RawTimeouts,
     pub(crate) tls: RawUpstreamTls,
 }

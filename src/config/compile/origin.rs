@@ -25,7 +25,7 @@ pub(super) fn origin(url: &str) -> Result<Origin, BadUrl> {
     // First of all, so that no other refusal quotes a password.
     if url.contains('@') {
         return bad(
-            "user information does not belong in an upstream's URL",
+            "user information does not belong in this URL",
             "take it out, up to and including the `@`: clients bring their own credentials",
         );
     }
@@ -55,7 +55,7 @@ pub(super) fn origin(url: &str) -> Result<Origin, BadUrl> {
             Some('#') => "a fragment",
             _ => "a path",
         };
-        let message = format!("an upstream is an origin, and this URL has {what}");
+        let message = format!("an origin is wanted, and this URL has {what}");
         return bad(message, format!("write `{origin}`; requests keep their own paths"));
     }
     Ok(origin)

@@ -1,5 +1,6 @@
 //! Where do admitted requests go? The section `upstream`.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::config::raw::RawUpstream;
 use crate::config::shape::OneOrMany;
 use crate::config::suggest;
 use crate::config::word::Word;
+use crate::policy::public_url::PublicUrl;
 use crate::policy::upstream::HostHeader;
 use crate::policy::upstream::Origin;
 use crate::policy::upstream::Origins;
@@ -45,13 +47,10 @@ pub(super) fn upstream(
     let timeouts = timeouts(&raw.timeouts, notes);
     let ca = raw.tls.ca.as_ref();
     let tls = if is_https { client(ca, directory, notes) } else { None };
-    Some(Upstream {
-        origins: Origins::from_vec(origins)?,
-        host,
-        timeouts,
-        tls,
-        public_url: None,
-    })
+    let public_url = public_url(raw.public_url.as_ref(), notes);
+    let origins = Origins::from_vec(origins)?;
+    let public_url = public_url.map(|url| Arc::new(PublicUrl::new(&url, &origins, &host)));
+    Some(Upstream { origins, host, timeouts, tls, public_url })
 }
 
 fn origins(raw: Option<&OneOrMany>, notes: &mut Notes) -> Vec<Origin> {
@@ -112,6 +111,38 @@ fn host(raw: Option<&Word<String>>, is_https: bool, notes: &mut Notes) -> HostHe
             default
         }
     }
+}
+
+/// The origin that clients know the gateway by.
+fn public_url(raw: Option<&Word<String>>, notes: &mut Notes) -> Option<Origin> {
+    let Word(url) = raw?;
+    let at = At::Value(KeyPath::of("upstream.public_url"));
+    match origin::origin(url) {
+        Ok(origin) => {
+            if let Some(labels) = labels_that_node_mangles(&origin.host) {
+                let message = format!(
+                    "with a host name of {labels} labels, the official Node SDK asks another \
+                     host for the next page"
+                );
+                let help = "give the gateway a name of 1, 3, 4 or 5 labels, or an address, if \
+                            such clients use it";
+                notes.warn(at, message, help);
+            }
+            Some(origin)
+        }
+        Err(bad) => {
+            notes.complain(at, bad.message, bad.help);
+            None
+        }
+    }
+}
+
+/// How many labels a host name has, where twilio-node (6.2.0) takes it apart wrongly: it reads a
+/// name as product, edge, region and domain.
+fn labels_that_node_mangles(host: &str) -> Option<usize> {
+    let is_address = host.contains(':') || host.parse::<Ipv4Addr>().is_ok();
+    let labels = host.trim_end_matches('.').split('.').count();
+    (!is_address && (labels == 2 || labels > 5)).then_some(labels)
 }
 
 fn timeouts(raw: &RawTimeouts, notes: &mut Notes) -> Timeouts {
