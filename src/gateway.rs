@@ -27,6 +27,7 @@ use crate::budget::ByteBudget;
 use crate::classify::DigestKey;
 use crate::classify::RequestClass;
 use crate::classify::classify;
+use crate::forward::Accept;
 use crate::forward::AnswerBody;
 use crate::forward::Caller;
 use crate::forward::Forwarder;
@@ -40,6 +41,7 @@ use crate::inspect::discard;
 use crate::inspect::inspect;
 use crate::inspect::violation::ViolationKind;
 use crate::isolate::isolated;
+use crate::links;
 use crate::observe::Observer;
 use crate::observe::Record;
 use crate::observe::journal::Tap;
@@ -119,7 +121,7 @@ impl Gateway {
                 .unwrap_or_else(|panicked| Err(panicked.into())),
         };
         let answer = match passed {
-            Ok((answer, permit)) => respond::forwarded(answer, permit, record),
+            Ok((answer, permit)) => respond::forwarded(&policy, answer, permit, record),
             Err(rejection) => {
                 let rest = if is_slow(&rejection) {
                     Rest::Unread // it was waited for already
@@ -157,7 +159,9 @@ impl Gateway {
         let inspection = inspect(policy, &self.shared.bodies, &class, &head, body);
         let body = self.when_all_is_there(policy, &class, waiting.permit, inspection).await?; // 4xx
         let request_id = record.request_id().clone();
-        let outgoing = Outgoing { head, body, caller, request_id };
+        let has_links = links::public_url(&policy.upstream, class.endpoint).is_some();
+        let accept = if has_links { Accept::Identity } else { Accept::Any };
+        let outgoing = Outgoing { head, body, caller, request_id, accept };
         let sent = self.shared.clock.now();
         let answer = self.forwarder.send(&policy.upstream, outgoing).await;
         let given_back = waiting.end(answer.as_ref().ok().map(Response::status));

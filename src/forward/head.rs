@@ -12,6 +12,7 @@ use http::Uri;
 use http::header;
 use http_body_util::Full;
 
+use crate::forward::Accept;
 use crate::forward::Outgoing;
 use crate::forward::caller::X_FORWARDED_FOR;
 use crate::forward::caller::X_FORWARDED_HOST;
@@ -59,7 +60,7 @@ const OVERRIDES: [HeaderName; 5] = [
 /// The request as the upstream gets it: the path, the fields end to end and the body as they
 /// came.
 pub(super) fn upstream_request(outgoing: Outgoing<'_>) -> Request<Full<Bytes>> {
-    let Outgoing { head, body, caller, request_id } = outgoing;
+    let Outgoing { head, body, caller, request_id, accept } = outgoing;
     let mut headers = head.headers;
     strip_hop_by_hop(&mut headers);
     headers.remove(header::EXPECT);
@@ -82,6 +83,9 @@ pub(super) fn upstream_request(outgoing: Outgoing<'_>) -> Request<Full<Bytes>> {
         headers.insert(X_FORWARDED_HOST, host);
     }
     headers.insert(X_REQUEST_ID, request_id);
+    if accept == Accept::Identity {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
 
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = head.method;

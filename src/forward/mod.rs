@@ -59,6 +59,17 @@ pub struct Outgoing<'a> {
     pub caller: &'a Caller,
     /// The value of `X-Request-Id`.
     pub request_id: HeaderValue,
+    /// Which encodings of the answer are asked for.
+    pub accept: Accept,
+}
+
+/// Which encodings of its answer the upstream is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accept {
+    /// Those that the client takes.
+    Any,
+    /// None: the gateway reads it.
+    Identity,
 }
 
 /// Why there is no answer of the upstream.

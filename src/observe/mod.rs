@@ -31,6 +31,7 @@ use crate::admit::Permit;
 use crate::agent::Agent;
 use crate::classify::RequestClass;
 use crate::forward::AnswerError;
+use crate::links::Untouched;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::log::AccessLog;
 use crate::policy::log::LogPolicy;
@@ -214,6 +215,11 @@ impl Record {
         self.upstream = Some(taken);
         self.outcome.decision = Decision::Forwarded;
         self.outcome.status = Some(status);
+    }
+
+    /// The links in the answer stay as they are.
+    pub fn left_links(&self, why: Untouched) {
+        self.observer.metrics.count_untouched_links(why);
     }
 
     /// The upstream's answer broke off; the client sees its connection close.

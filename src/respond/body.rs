@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
+use std::task::ready;
 
 use bytes::Bytes;
 use http_body::Body;
@@ -14,6 +15,7 @@ use crate::admit::Permit;
 use crate::forward::AnswerBody;
 use crate::forward::AnswerError;
 use crate::ingress::Turn;
+use crate::links::Relinking;
 use crate::observe::Record;
 
 /// What an answer carries.
@@ -31,6 +33,8 @@ enum Kind {
 /// The upstream's body, with what has to live exactly as long.
 struct Streamed {
     body: AnswerBody,
+    /// What its frames become, where links are rewritten.
+    relinking: Option<Box<Relinking>>,
     record: Record,
     /// Given back when the last byte has been handed over, or the client has left.
     _permit: Permit,
@@ -41,8 +45,14 @@ impl ReplyBody {
         Self { kind: Kind::Whole(Bytes::from(text)), turn: None }
     }
 
-    pub(super) fn streamed(body: AnswerBody, permit: Permit, record: Record) -> Self {
-        let streamed = Streamed { body, record, _permit: permit };
+    pub(super) fn streamed(
+        body: AnswerBody,
+        relinking: Option<Relinking>,
+        permit: Permit,
+        record: Record,
+    ) -> Self {
+        let relinking = relinking.map(Box::new);
+        let streamed = Streamed { body, relinking, record, _permit: permit };
         Self { kind: Kind::Streamed(Box::new(streamed)), turn: None }
     }
 
@@ -51,6 +61,50 @@ impl ReplyBody {
     pub fn during(mut self, turn: Turn) -> Self {
         self.turn = Some(turn);
         self
+    }
+}
+
+impl Streamed {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        loop {
+            if let Some(relinking) = &mut self.relinking
+                && let Poll::Ready(frame) = relinking.hand_over()
+            {
+                return Poll::Ready(frame.map(Ok));
+            }
+            let frame = ready!(self.poll_upstream(cx)).transpose();
+            match (&mut self.relinking, frame) {
+                (Some(relinking), Ok(frame)) => relinking.take(frame),
+                (_, frame) => return Poll::Ready(frame.transpose()),
+            }
+        }
+    }
+
+    /// What the upstream sends, as it sends it.
+    fn poll_upstream(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Err(error))) = &frame {
+            self.record.broke_off(error);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_idle = self.relinking.as_ref().is_none_or(|relinking| relinking.is_idle());
+        is_idle && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.relinking {
+            None => self.body.size_hint(),
+            Some(_) => SizeHint::new(), // links grow and shrink
+        }
     }
 }
 
@@ -65,13 +119,7 @@ impl Body for ReplyBody {
         let frame = match &mut self.kind {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Kind::Streamed(streamed) => {
-                let frame = Pin::new(&mut streamed.body).poll_frame(cx);
-                if let Poll::Ready(Some(Err(error))) = &frame {
-                    streamed.record.broke_off(error);
-                }
-                frame
-            }
+            Kind::Streamed(streamed) => streamed.poll_frame(cx),
         };
         if let Some(turn) = &self.turn {
             turn.handed_over(frame.is_ready());
@@ -82,7 +130,7 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(bytes) => bytes.is_empty(),
-            Kind::Streamed(streamed) => streamed.body.is_end_stream(),
+            Kind::Streamed(streamed) => streamed.is_end_stream(),
         }
     }
 
@@ -91,7 +139,7 @@ impl Body for ReplyBody {
             Kind::Whole(bytes) => {
                 SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
             }
-            Kind::Streamed(streamed) => streamed.body.size_hint(),
+            Kind::Streamed(streamed) => streamed.size_hint(),
         }
     }
 }

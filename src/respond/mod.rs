@@ -13,6 +13,8 @@ use http::HeaderValue;
 use http::Response;
 use http::StatusCode;
 use http::header;
+use http::response::Parts;
+use http_body::Body;
 
 pub use body::ReplyBody;
 
@@ -24,7 +26,11 @@ use crate::forward::AnswerBody;
 use crate::forward::X_REQUEST_ID;
 use crate::inspect::Rest;
 use crate::inspect::Violation;
+use crate::links;
+use crate::links::Relinking;
 use crate::observe::Record;
+use crate::policy::Policy;
+use crate::policy::upstream::Upstream;
 use crate::reject::Rejection;
 use crate::sid::AccountKey;
 use crate::sid::ServiceKey;
@@ -83,18 +89,37 @@ pub fn rejection(
 /// The upstream's answer on its way to the client. Permit and record stay with the body until
 /// its last byte.
 pub fn forwarded(
+    policy: &Policy,
     answer: Response<AnswerBody>,
     permit: Permit,
     record: Record,
 ) -> Response<ReplyBody> {
     let (mut parts, body) = answer.into_parts();
+    let relinking = relinking(&policy.upstream, &mut parts, &body, &record);
     // It names the decisions of this gateway alone.
     parts.headers.remove(X_MASKGATE_DECISION);
     rate_limit::insert(&mut parts.headers, &permit.limit, permit.standing.as_ref());
     if !parts.headers.contains_key(X_REQUEST_ID) {
         parts.headers.insert(X_REQUEST_ID, record.request_id().clone());
     }
-    Response::from_parts(parts, ReplyBody::streamed(body, permit, record))
+    Response::from_parts(parts, ReplyBody::streamed(body, relinking, permit, record))
+}
+
+/// How the links in the answer become the gateway's; none where it stays as it is.
+fn relinking(
+    upstream: &Upstream,
+    head: &mut Parts,
+    body: &AnswerBody,
+    record: &Record,
+) -> Option<Relinking> {
+    let url = links::public_url(upstream, record.class()?.endpoint)?;
+    match links::begin(url, head, body.is_end_stream()) {
+        Ok(relinking) => relinking,
+        Err(why) => {
+            record.left_links(why);
+            None
+        }
+    }
 }
 
 /// Whether nobody can tell where the message ends, or it never ended: the connection is of no use

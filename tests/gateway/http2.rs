@@ -8,6 +8,7 @@ use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
+use maskgate::time::Clock;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -19,6 +20,7 @@ use crate::support::Reply;
 use crate::support::Upstream;
 use crate::support::client;
 use crate::support::client::basic;
+use crate::support::upstream::Behaviour;
 
 type Sender = http2::SendRequest<Full<Bytes>>;
 
@@ -116,11 +118,25 @@ async fn refusals_leave_the_connection_as_it_was() {
 }
 
 #[tokio::test]
+async fn links_lead_back_to_the_gateway() {
+    let body = "{\"url\":\"https://proxy.twilio.com/v1\",\"links\":{}}";
+    let head = format!("content-type: application/json\r\ncontent-length: {}", body.len());
+    let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").into_bytes();
+    let upstream = format!(
+        "url: {}, host: proxy.twilio.com, public_url: http://gateway.example",
+        Upstream::behaving(Behaviour::Raw(answer)).url()
+    );
+    let gateway = Gateway::toward(&upstream, "", Clock::manual()).await;
+    let reply =
+        send(&mut connect(gateway.address).await, request("GET", "/v1/Services"), "").await;
+    assert_eq!(reply.body, "{\"url\":\"http://gateway.example/v1\",\"links\":{}}");
+    assert!(reply.header("content-length").is_none());
+}
+
+#[tokio::test]
 async fn a_drain_ends_the_connection_behind_what_is_under_way() {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let upstream = Upstream::behaving(crate::support::upstream::Behaviour::Wait(
-        std::sync::Arc::clone(&permits),
-    ));
+    let upstream = Upstream::behaving(Behaviour::Wait(std::sync::Arc::clone(&permits)));
     let mut gateway = Gateway::start(&upstream).await;
     let (mut sender, ended) = connect_and_watch(gateway.address).await;
     let under_way = request("GET", "/v1/Services").body(Full::default()).unwrap();
@@ -140,7 +156,7 @@ async fn a_drain_ends_the_connection_behind_what_is_under_way() {
 async fn a_client_that_takes_nothing_of_an_answer_is_given_up() {
     let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_vec();
     answer.resize(answer.len() + 1_000_000, b'x');
-    let upstream = Upstream::behaving(crate::support::upstream::Behaviour::Raw(answer));
+    let upstream = Upstream::behaving(Behaviour::Raw(answer));
     let gateway = Gateway::listening("timeouts: { write: 200ms }", &upstream).await;
     let stream = TcpStream::connect(gateway.address).await.unwrap();
     let mut client = http2::Builder::new(TokioExecutor::new());

@@ -16,6 +16,7 @@ mod heads;
 mod http2;
 mod https;
 mod in_flight;
+mod links;
 mod log;
 mod overrides;
 mod proxy_protocol;

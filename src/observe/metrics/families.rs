@@ -8,6 +8,7 @@ use prometheus::IntCounter;
 use prometheus::IntGauge;
 
 use crate::admit::GiveBack;
+use crate::links::Untouched;
 use crate::observe::metrics::HandshakeStage;
 use crate::observe::metrics::ReloadResult;
 use crate::observe::metrics::register::Maker;
@@ -35,6 +36,7 @@ pub(super) struct UpstreamMetrics {
     pub(super) idle: IntGauge,
     pub(super) opened: IntCounter,
     pub(super) retries: IntCounter,
+    pub(super) untouched_links: Vec<IntCounter>,
 }
 
 /// How the process does.
@@ -124,6 +126,14 @@ impl UpstreamMetrics {
             retries: make.counter(
                 "maskgate_upstream_retries_total",
                 "Requests sent to the upstream a second time, over a fresh connection",
+            )?,
+            untouched_links: make.counters(
+                (
+                    "maskgate_links_untouched_total",
+                    "Answers whose links were to be rewritten and stayed as they are",
+                ),
+                "reason",
+                Untouched::ALL.iter().map(|reason| reason.label()),
             )?,
         })
     }

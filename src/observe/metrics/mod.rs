@@ -15,6 +15,7 @@ use prometheus::Registry;
 use prometheus::TextEncoder;
 
 use crate::admit::GiveBack;
+use crate::links::Untouched;
 use crate::policy::endpoint::Endpoint;
 use crate::reject::Decision;
 use crate::reject::Refusal;
@@ -173,6 +174,11 @@ impl Metrics {
     /// Counts a request that the upstream did not answer wholly.
     pub fn count_upstream_error(&self, fault: UpstreamFault) {
         increment(&self.upstream.errors, fault.index());
+    }
+
+    /// Counts an answer whose links stay as they are.
+    pub fn count_untouched_links(&self, why: Untouched) {
+        increment(&self.upstream.untouched_links, why.index());
     }
 
     /// Notes how long the upstream took to begin an answer.
