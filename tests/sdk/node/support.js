@@ -46,6 +46,24 @@ class Demo {
     return demo;
   }
 
+  /** Replaces the configuration, and waits until it is in force. */
+  async reload(config) {
+    const before = await this.generation();
+    // In one step: the demo looks at it whenever it likes.
+    const file = path.join(this.directory, "maskgate.yaml");
+    fs.writeFileSync(`${file}.new`, config);
+    fs.renameSync(`${file}.new`, file);
+    this.process.kill("SIGHUP");
+    for (let tries = 0; tries < 10_000; tries += 1) {
+      if ((await this.generation()) !== before) return;
+    }
+    throw new Error(`the configuration was not taken up: ${this.log}`);
+  }
+
+  async generation() {
+    return (await (await fetch(`${this.admin}/policy`)).json()).generation;
+  }
+
   /** Ends the demo as an operator would; answers its log. */
   async stop() {
     this.process.kill("SIGTERM");

@@ -1,9 +1,11 @@
 """A demo of a test's own, and clients of it; each client has an account of its own."""
 
 import itertools
+import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -51,6 +53,23 @@ class Demo:
             self._end()
             raise RuntimeError(f"the demo did not start: {first}{''.join(self._log)}")
         self.url, self.admin = addresses
+
+    def reload(self, config):
+        """Replaces the configuration, and waits until it is in force."""
+        before = self._generation()
+        # In one step: the demo looks at it whenever it likes.
+        new = pathlib.Path(f"{self._config.name}.new")
+        new.write_text(config, encoding="utf-8")
+        new.replace(self._config.name)
+        self._process.send_signal(signal.SIGHUP)
+        for _ in range(10_000):
+            if self._generation() != before:
+                return
+        raise RuntimeError(f"the configuration was not taken up: {''.join(self._log)}")
+
+    def _generation(self):
+        with urllib.request.urlopen(f"{self.admin}/policy") as answer:
+            return json.load(answer)["generation"]
 
     def stop(self):
         """Ends the demo as an operator would, once; answers the lines of its log."""
