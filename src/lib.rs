@@ -41,6 +41,7 @@ pub mod isolate;
 pub mod learn;
 pub mod links;
 pub mod listen;
+mod media;
 pub mod observe;
 pub mod page;
 pub mod policy;

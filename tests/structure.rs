@@ -12,7 +12,18 @@ use std::path::Path;
 use std::path::PathBuf;
 
 const RANKS: &[&[&str]] = &[
-    &["time", "sync", "sid", "agent", "authority", "budget", "isolate", "fingerprint", "page"],
+    &[
+        "time",
+        "sync",
+        "sid",
+        "agent",
+        "authority",
+        "budget",
+        "media",
+        "isolate",
+        "fingerprint",
+        "page",
+    ],
     &["policy"],
     &["config", "classify", "backend", "ingress"],
     &["admit", "advise", "inspect", "forward", "learn", "links", "control"],

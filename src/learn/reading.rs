@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
 use http::header::CONTENT_LENGTH;
-use http::header::CONTENT_TYPE;
 
 use crate::budget::ByteBudget;
 use crate::budget::Charge;
 use crate::budget::NoRoom;
+use crate::media;
 
 /// The most of one answer that is held, in bytes. A page of 100 numbers has about 60,000.
 pub const MOST_READ: usize = 256 * 1024;
@@ -68,18 +67,14 @@ impl Unread {
 
 /// Whether an answer with these fields can be read at all.
 pub fn is_readable(headers: &HeaderMap) -> Result<(), Unread> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let media = text(CONTENT_TYPE).unwrap_or_default();
-    let media = media.split(';').next().unwrap_or_default().trim();
-    if !media.eq_ignore_ascii_case("application/json") {
+    if !media::is_json(headers) {
         return Err(Unread::NotJson);
     }
-    if headers.contains_key(CONTENT_ENCODING)
-        && !text(CONTENT_ENCODING).is_some_and(|coding| coding.eq_ignore_ascii_case("identity"))
-    {
+    if !media::is_plain(headers) {
         return Err(Unread::Encoded);
     }
-    let length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = length.and_then(|length| length.parse().ok());
     if length.is_some_and(|length: usize| length > MOST_READ) {
         return Err(Unread::TooLarge);
     }

@@ -10,6 +10,7 @@ use http::header;
 use http::response::Parts;
 
 use crate::links::Relinking;
+use crate::media;
 use crate::policy::public_url::PublicUrl;
 
 /// Why the links in an answer stay as they are: a closed list for metrics.
@@ -69,10 +70,10 @@ pub fn begin(
     {
         return Err(Untouched::Partial);
     }
-    if !is_json(&head.headers) {
+    if !media::is_json(&head.headers) {
         return Err(Untouched::NotJson);
     }
-    if !is_plain(&head.headers) {
+    if !media::is_plain(&head.headers) {
         return Err(Untouched::Encoded);
     }
     take_out_of_bytes(&mut head.headers);
@@ -85,25 +86,6 @@ pub(super) fn take_out_of_bytes(fields: &mut HeaderMap) {
     for name in &OF_BYTES {
         fields.remove(name);
     }
-}
-
-/// `application/json`, or what is made of it (RFC 6839 §3.1), with parameters or without.
-fn is_json(headers: &HeaderMap) -> bool {
-    let mut fields = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(field), None) = (fields.next(), fields.next()) else { return false };
-    let field = field.to_str().unwrap_or_default();
-    let media = field.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let Some(subtype) = media.strip_prefix("application/") else { return false };
-    subtype == "json" || subtype.ends_with("+json")
-}
-
-fn is_plain(headers: &HeaderMap) -> bool {
-    let fields = headers.get_all(header::CONTENT_ENCODING).iter();
-    let mut codings = fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b','));
-    codings.all(|coding| {
-        let coding = coding.trim_ascii();
-        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
-    })
 }
 
 /// What two gateways make of one text has the same meaning, but not the same bytes (RFC 9110
