@@ -40,7 +40,7 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 68] = [
+const WORDS: [&str; 76] = [
     "upstream",
     "url",
     "host",
@@ -63,6 +63,14 @@ const WORDS: [&str; 68] = [
     "burst",
     "count",
     "mode",
+    "pools",
+    "reserved",
+    "unreserved",
+    "warn_at",
+    "recount",
+    "count_timeout",
+    "short_codes",
+    "0.85",
     "payload",
     "body",
     "oversize_status",

@@ -36,6 +36,10 @@ use maskgate::policy::log::LogLevel;
 use maskgate::policy::log::LogPolicy;
 use maskgate::policy::networks::Networks;
 use maskgate::policy::overrides::Match;
+use maskgate::policy::pools::ByKind;
+use maskgate::policy::pools::PoolLimits;
+use maskgate::policy::pools::PoolRule;
+use maskgate::policy::pools::Share;
 use maskgate::policy::rate::Counting;
 use maskgate::policy::rate::Mode;
 use maskgate::policy::rate::RateRule;
@@ -47,6 +51,7 @@ use maskgate::sid::Sid;
 const UPSTREAM: &str = "upstream: { url: http://127.0.0.1:9000 }\n";
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const SERVICE: &str = "KS0123456789abcdef0123456789abcdef";
+const OTHER_SERVICE: &str = "KS00000000000000000000000000000002";
 const API_KEY: &str = "SK0123456789abcdef0123456789abcdef";
 
 fn sources(variables: &[(&str, &str)]) -> Sources {
@@ -108,6 +113,7 @@ fn assert_default_limits(limits: &Limits) {
     let default = Limits::default();
     assert_eq!(without_set_by(&limits.rate), default.rate);
     assert_eq!(limits.overrides.iter().count(), 0);
+    assert_default_pools(&limits.pools);
     assert!(limits.fields.iter().eq(default.fields.iter()));
     assert_eq!(limits.body, default.body);
     assert_eq!(limits.body_memory, default.body_memory);
@@ -116,6 +122,15 @@ fn assert_default_limits(limits: &Limits) {
     assert_eq!(limits.max_keys, default.max_keys);
     assert_eq!(limits.unmatched, default.unmatched);
     assert_eq!(limits.headers, default.headers);
+}
+
+fn assert_default_pools(pools: &PoolLimits) {
+    let default = PoolLimits::default();
+    assert_eq!(PoolRule { set_by: SetBy::Default, ..pools.rule.clone() }, default.rule);
+    assert_eq!(pools.overrides.iter().count(), 0);
+    assert_eq!(pools.recount, default.recount);
+    assert_eq!(pools.count_timeout, default.count_timeout);
+    assert_eq!(pools.short_codes, default.short_codes);
 }
 
 #[test]
@@ -138,7 +153,9 @@ fn what_is_commented_out_in_the_annotated_file_is_right_too() {
         ("  # - match: { s", "  - match: { s"),
         ("  # - match: { a", "  - match: { a"),
         ("  #   rate:", "    rate:"),
+        ("  #   pools:", "    pools:"),
         ("  #   mode:", "    mode:"),
+        ("    # mode:", "    mode:"),
     ] {
         assert!(text.contains(commented), "{commented}");
         text = text.replace(commented, bare);
@@ -147,6 +164,7 @@ fn what_is_commented_out_in_the_annotated_file_is_right_too() {
     assert_eq!(settings.workers.get(), 2);
     assert_eq!(policy.accounts.len(), 1);
     assert_eq!(policy.limits.overrides.iter().count(), 2);
+    assert_eq!(policy.limits.pools.overrides.iter().count(), 2);
     let rule = policy.limits.fields.of(Endpoint::CreateMessageInteraction);
     assert_eq!(rule[0].check, Check::MaxChars(1600));
 }
@@ -285,6 +303,37 @@ fn participants_are_advised_of_above_100_unless_null_turns_it_off() {
 }
 
 #[test]
+fn every_key_of_pools_can_be_set() {
+    let text = format!(
+        "{UPSTREAM}limits:\n  mode: shadow\n  pools: {{ mode: off, reserved: 0, unreserved: 1000000, \
+         warn_at: 1, recount: 24h, count_timeout: 100ms, short_codes: false }}\n"
+    );
+    let pools = compiled(&text).policy.limits.pools;
+    let rule = PoolRule {
+        mode: Mode::Off,
+        limits: ByKind { reserved: 0, unreserved: 1_000_000 },
+        warn_at: Share::new(1.0).unwrap(),
+        set_by: SetBy::File { file: "gateway.yaml".into(), line: 4 },
+    };
+    assert_eq!(pools.rule, rule);
+    assert_eq!(pools.recount, Duration::from_hours(24));
+    assert_eq!(pools.count_timeout, Duration::from_millis(100));
+    assert!(!pools.short_codes);
+}
+
+#[test]
+fn the_mode_of_all_limits_is_that_of_the_pools_too_unless_they_have_their_own() {
+    let mode = |limits: &str| {
+        let text = format!("{UPSTREAM}limits: {{ {limits} }}\n");
+        compiled(&text).policy.limits.pools.rule.mode
+    };
+    assert_eq!(mode(""), Mode::Enforce);
+    assert_eq!(mode("mode: shadow"), Mode::Shadow);
+    assert_eq!(mode("mode: shadow, pools: { reserved: 1 }"), Mode::Shadow);
+    assert_eq!(mode("mode: off, pools: { mode: enforce }"), Mode::Enforce);
+}
+
+#[test]
 fn a_flag_wins_over_a_variable_and_that_over_the_file() {
     let text = "listen: { address: 127.0.0.1:1 }\nworkers: 1\n\
                 upstream: { url: http://file:1, host: preserve }";
@@ -390,6 +439,78 @@ fn an_override_inherits_what_it_leaves_out() {
     let asked = Match { endpoint: Some(Endpoint::Unmatched), service, account: None };
     let rate = &limits.overrides.first_match(&asked).unwrap().rate;
     assert_eq!((rate.limit.admissions().get(), rate.mode), (100, Mode::Enforce));
+}
+
+/// An account, one of its services, and rules for both.
+fn with_pools() -> Limits {
+    let text = format!(
+        "{UPSTREAM}limits:\n  pools: {{ reserved: 10, unreserved: 5, warn_at: 0.5 }}\n  overrides:\n  \
+         - match: {{ service: {SERVICE}, endpoint: CreateSession }}\n    mode: off\n  \
+         - match: {{ account: {ACCOUNT}, service: {SERVICE} }}\n    pools: {{ unreserved: 7 }}\n  \
+         - match: {{ service: {SERVICE} }}\n    rate: {{ burst: 2 }}\n  \
+         - match: {{ account: {ACCOUNT} }}\n    mode: shadow\n    pools: {{ mode: enforce, warn_at: 1 }}\n  \
+         - match: {{ service: {OTHER_SERVICE} }}\n    mode: shadow\n"
+    );
+    compiled(&text).policy.limits
+}
+
+#[test]
+fn a_pools_rule_is_the_first_without_endpoint_that_says_anything_of_pools() {
+    let limits = with_pools();
+    let sid = |text| Sid::parse(text).unwrap();
+    let (account, service, other) = (Some(sid(ACCOUNT)), sid(SERVICE), sid(OTHER_SERVICE));
+    let third = sid("KS00000000000000000000000000000003");
+    let of = |account, service| {
+        let PoolRule { mode, limits, warn_at, set_by } = limits.pool_rule(account, service);
+        (*mode, limits.reserved, limits.unreserved, warn_at.get(), set_by.to_string())
+    };
+    let set_by = |line| format!("gateway.yaml:{line}");
+    assert_eq!(of(account, service), (Mode::Enforce, 10, 7, 0.5, set_by(8)));
+    // Neither one for an endpoint nor one for rates alone says anything of pools.
+    assert_eq!(of(None, service), (Mode::Enforce, 10, 5, 0.5, set_by(3)));
+    assert_eq!(of(account, third), (Mode::Enforce, 10, 5, 1.0, set_by(13)));
+    assert_eq!(of(account, other), (Mode::Enforce, 10, 5, 1.0, set_by(13)));
+    assert_eq!(of(None, other), (Mode::Shadow, 10, 5, 0.5, set_by(15)));
+}
+
+#[test]
+fn an_override_of_pools_alone_changes_no_rate() {
+    let limits = with_pools();
+    let asked = Match {
+        account: Sid::parse(ACCOUNT),
+        service: Sid::parse(SERVICE),
+        endpoint: Some(Endpoint::FetchSession),
+    };
+    let rate = &limits.overrides.first_match(&asked).unwrap().rate;
+    assert_eq!((rate.limit.burst().get(), rate.mode), (2, Mode::Enforce));
+    let asked = Match { service: None, ..asked };
+    assert_eq!(limits.overrides.first_match(&asked).unwrap().rate.mode, Mode::Shadow);
+}
+
+#[test]
+fn an_override_of_pools_hides_none_of_rates_and_the_other_way_round() {
+    let service = format!("match: {{ service: {SERVICE} }}");
+    let text = |first: &str, second: &str| {
+        format!(
+            "{UPSTREAM}limits:\n  overrides:\n  - {{ {service}, {first} }}\n  \
+             - {{ {service}, {second} }}\n"
+        )
+    };
+    let (rate, pools) = ("rate: { burst: 1 }", "pools: { reserved: 1 }");
+    for (first, second) in [(rate, pools), (pools, rate), (pools, "mode: off")] {
+        compiled(&text(first, second));
+    }
+    for (first, second, told) in [
+        ("mode: off", pools, "never used: that"),
+        ("mode: off", rate, "never used: that"),
+        (pools, pools, "never used: that"),
+        (rate, "mode: off", "never used for rates: that"),
+        (pools, "mode: off, pools: {}", "never used for pools: that"),
+        ("mode: off", "rate: {}, pools: {}", "never used: that"),
+    ] {
+        let errors = compile(&text(first, second), &[]).unwrap_err().to_string();
+        assert!(errors.contains(told), "{errors}");
+    }
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::policy::log::LogFormat;
 use crate::policy::log::LogLevel;
 use crate::policy::log::LogPolicy;
 use crate::policy::overrides::Override;
+use crate::policy::pools::PoolLimits;
+use crate::policy::pools::PoolOverride;
+use crate::policy::pools::PoolRule;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
 use crate::policy::rate::RateRule;
@@ -80,6 +83,7 @@ fn limits(limits: &Limits) -> Value {
     json!({
         "rate": rate(&limits.rate),
         "overrides": limits.overrides.iter().map(each_override).collect::<Vec<_>>(),
+        "pools": pools(&limits.pools),
         "payload": {
             "body_bytes": limits.body.max_bytes,
             "oversize_status": oversize_status,
@@ -113,12 +117,44 @@ fn rate(rule: &RateRule) -> Value {
             Counting::Admitted => "admitted",
             Counting::Offered => "offered",
         },
-        "mode": match rule.mode {
-            Mode::Enforce => "enforce",
-            Mode::Shadow => "shadow",
-            Mode::Off => "off",
-        },
+        "mode": mode(rule.mode),
         "set_by": rule.set_by.to_string(),
+    })
+}
+
+pub(super) const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Shadow => "shadow",
+        Mode::Off => "off",
+    }
+}
+
+fn pools(limits: &PoolLimits) -> Value {
+    json!({
+        "rule": pool_rule(&limits.rule),
+        "overrides": limits.overrides.iter().map(pool_override).collect::<Vec<_>>(),
+        "recount_seconds": limits.recount.as_secs_f64(),
+        "count_timeout_seconds": limits.count_timeout.as_secs_f64(),
+        "short_codes": limits.short_codes,
+    })
+}
+
+fn pool_rule(rule: &PoolRule) -> Value {
+    json!({
+        "reserved": rule.limits.reserved,
+        "unreserved": rule.limits.unreserved,
+        "warn_at": rule.warn_at.get(),
+        "mode": mode(rule.mode),
+        "set_by": rule.set_by.to_string(),
+    })
+}
+
+fn pool_override(each: &PoolOverride) -> Value {
+    json!({
+        "account": each.account.map(|sid| sid.to_string()),
+        "service": each.service.map(|sid| sid.to_string()),
+        "rule": pool_rule(&each.rule),
     })
 }
 

@@ -21,7 +21,7 @@ use crate::config::path::KeyPath;
 use crate::config::path::Segment;
 
 /// The keys whose lines are asked for.
-const KEYS: [&str; 3] = ["match", "rate", "mode"];
+const KEYS: [&str; 4] = ["match", "rate", "pools", "mode"];
 
 /// The lines of certain keys of each entry.
 #[derive(Debug, Default)]

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::config::shape::List;
 use crate::config::shape::OneOrMany;
+use crate::config::shape::Portion;
 use crate::config::shape::Table;
 use crate::config::shape::Truth;
 use crate::config::shape::Whole;
@@ -156,6 +157,7 @@ pub(crate) struct RawUpstreamTls {
 pub(crate) struct RawLimits {
     pub(crate) rate: Option<RawRate>,
     pub(crate) mode: Option<Word<Mode>>,
+    pub(crate) pools: Option<RawPools>,
     pub(crate) payload: RawPayload,
     pub(crate) body_memory: Option<Word<Size>>,
     pub(crate) in_flight: RawInFlight,
@@ -177,6 +179,36 @@ pub(crate) struct RawRate {
     pub(crate) window: Option<Word<Duration>>,
     pub(crate) burst: Option<Whole>,
     pub(crate) count: Option<Word<Counting>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: keys below it, such as `unreserved: 500`"
+)]
+pub(crate) struct RawPools {
+    pub(crate) mode: Option<Word<Mode>>,
+    pub(crate) reserved: Option<Whole>,
+    pub(crate) unreserved: Option<Whole>,
+    pub(crate) warn_at: Option<Portion>,
+    pub(crate) recount: Option<Word<Duration>>,
+    pub(crate) count_timeout: Option<Word<Duration>>,
+    pub(crate) short_codes: Option<Truth>,
+}
+
+/// What an override may say of pools.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: keys below it, such as `unreserved: 500`"
+)]
+pub(crate) struct RawPoolRule {
+    pub(crate) mode: Option<Word<Mode>>,
+    pub(crate) reserved: Option<Whole>,
+    pub(crate) unreserved: Option<Whole>,
+    pub(crate) warn_at: Option<Portion>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -229,12 +261,13 @@ pub(crate) struct RawParticipantsPerNumber {
 #[serde(
     default,
     deny_unknown_fields,
-    expecting = "an override: a mapping with `match`, and with `rate` or `mode`"
+    expecting = "an override: a mapping with `match`, and with `rate`, `pools` or `mode`"
 )]
 pub(crate) struct RawOverride {
     #[serde(rename = "match")]
     pub(crate) matches: RawMatch,
     pub(crate) rate: Option<RawRate>,
+    pub(crate) pools: Option<RawPoolRule>,
     pub(crate) mode: Option<Word<Mode>>,
 }
 

@@ -12,9 +12,11 @@ use serde::Deserializer;
 use serde::de::Error;
 use serde::de::MapAccess;
 use serde::de::SeqAccess;
+use serde::de::Unexpected;
 use serde::de::Visitor;
 
 use crate::config::word::Word;
+use crate::policy::pools::Share;
 
 /// A whole number, not yet known to be in its range.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +96,35 @@ impl Visitor<'_> for WholeOrOffVisitor {
 
     fn visit_unit<E: Error>(self) -> Result<WholeOrOff, E> {
         Ok(WholeOrOff::Off)
+    }
+}
+
+/// A share of a limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portion(pub(crate) Share);
+
+impl<'de> Deserialize<'de> for Portion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_f64(PortionVisitor)
+    }
+}
+
+struct PortionVisitor;
+
+impl Visitor<'_> for PortionVisitor {
+    type Value = Portion;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a share: a number from 0.01 to 1, such as `0.85`")
+    }
+
+    fn visit_f64<E: Error>(self, share: f64) -> Result<Portion, E> {
+        let refusal = || E::invalid_value(Unexpected::Float(share), &self);
+        Share::new(share).map(Portion).ok_or_else(refusal)
+    }
+
+    fn visit_u64<E: Error>(self, share: u64) -> Result<Portion, E> {
+        self.visit_f64(if share == 1 { 1.0 } else { f64::NAN })
     }
 }
 

@@ -5,7 +5,10 @@ use std::num::NonZeroUsize;
 
 use crate::policy::field::FieldTable;
 use crate::policy::overrides::Overrides;
+use crate::policy::pools::PoolLimits;
+use crate::policy::pools::PoolRule;
 use crate::policy::rate::RateRule;
+use crate::sid::Sid;
 
 /// Every limit that a policy holds.
 #[derive(Clone, Debug)]
@@ -14,6 +17,8 @@ pub struct Limits {
     pub rate: RateRule,
     /// Rates of certain accounts, services or endpoints.
     pub overrides: Overrides,
+    /// How many numbers a service may have.
+    pub pools: PoolLimits,
     /// What the fields of a form may hold.
     pub fields: FieldTable,
     /// How large a form may be.
@@ -39,6 +44,7 @@ impl Default for Limits {
         Self {
             rate: RateRule::default(),
             overrides: Overrides::default(),
+            pools: PoolLimits::default(),
             fields: FieldTable::builtin(),
             body: BodyLimit::default(),
             body_memory: 64 * 1024 * 1024,
@@ -48,6 +54,14 @@ impl Default for Limits {
             unmatched: Unmatched::Reject,
             headers: RateLimitFields::On,
         }
+    }
+}
+
+impl Limits {
+    /// The rule of a service's pools: the first override for its account and itself, else the
+    /// general one.
+    pub fn pool_rule(&self, account: Option<Sid>, service: Sid) -> &PoolRule {
+        self.pools.rule(account, service)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod limit;
 pub mod log;
 pub mod networks;
 pub mod overrides;
+pub mod pools;
 pub mod public_url;
 pub mod rate;
 pub mod upstream;

@@ -35,46 +35,66 @@ pub struct Override {
     pub rate: RateRule,
 }
 
-/// The overrides in the order of the configuration, indexed by service, so that ten thousand
-/// services with a rate of their own cost a request no more than one.
+/// The overrides of rates in the order of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     all: Vec<Override>,
-    of_service: HashMap<Sid, Vec<usize>>,
-    of_any_service: Vec<usize>,
+    by_service: ByService,
 }
 
 impl Overrides {
     /// Indexes `all`; an earlier one wins over a later one.
     pub fn new(all: Vec<Override>) -> Self {
-        let mut overrides = Self { all, ..Self::default() };
-        for (index, each) in overrides.all.iter().enumerate() {
-            match each.matches.service {
-                Some(service) => overrides.of_service.entry(service).or_default().push(index),
-                None => overrides.of_any_service.push(index),
-            }
-        }
-        overrides
+        let by_service = ByService::of(all.iter().map(|each| each.matches.service));
+        Self { all, by_service }
     }
 
     /// The first override that matches a request with these properties.
     pub fn first_match(&self, asked: &Match) -> Option<&Override> {
-        let first = |indices: &[usize]| {
-            indices
-                .iter()
-                .copied()
-                .find(|&index| self.all.get(index).is_some_and(|o| o.matches.matches(asked)))
-        };
-        let by_service = asked.service.and_then(|service| self.of_service.get(&service));
-        let own = by_service.and_then(|indices| first(indices));
-        let general = first(&self.of_any_service);
-        let index = own.into_iter().chain(general).min()?;
+        let matches = |each: &Override| each.matches.matches(asked);
+        let is_meant = |index| self.all.get(index).is_some_and(matches);
+        let index = self.by_service.first(asked.service, is_meant)?;
         self.all.get(index)
     }
 
     /// The overrides in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Override> {
         self.all.iter()
+    }
+}
+
+/// The places of overrides in their list by service, so that ten thousand services with a rule
+/// of their own cost a request no more than one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ByService {
+    of_service: HashMap<Sid, Vec<usize>>,
+    of_any_service: Vec<usize>,
+}
+
+impl ByService {
+    /// Of a list of overrides with these services.
+    pub(super) fn of(services: impl Iterator<Item = Option<Sid>>) -> Self {
+        let mut places = Self::default();
+        for (index, service) in services.enumerate() {
+            match service {
+                Some(service) => places.of_service.entry(service).or_default().push(index),
+                None => places.of_any_service.push(index),
+            }
+        }
+        places
+    }
+
+    /// The first place for `service` that is meant.
+    pub(super) fn first(
+        &self,
+        service: Option<Sid>,
+        is_meant: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let first = |places: &[usize]| places.iter().copied().find(|&place| is_meant(place));
+        let by_service = service.and_then(|service| self.of_service.get(&service));
+        let own = by_service.and_then(|places| first(places));
+        let general = first(&self.of_any_service);
+        own.into_iter().chain(general).min()
     }
 }
 

@@ -60,6 +60,33 @@ async fn the_policy_in_force_is_shown_with_what_set_it() {
 }
 
 #[tokio::test]
+async fn the_rules_of_pools_are_shown_with_what_set_them() {
+    let upstream = Upstream::start();
+    let yaml = format!(
+        "limits:\n  mode: shadow\n  pools: {{ reserved: 40 }}\n  overrides:\n\
+         \x20   - match: {{ service: {SERVICE} }}\n      pools: {{ mode: enforce, warn_at: 0.5 }}\n"
+    );
+    let gateway = Gateway::with(&yaml, &upstream).await;
+    let limits = &gateway.page("/policy").await.json()["limits"];
+    let (pools, rule) = (&limits["pools"], &limits["pools"]["rule"]);
+    assert_eq!((&rule["reserved"], &rule["unreserved"]), (&40.into(), &500.into()));
+    assert_eq!((&rule["mode"], &rule["warn_at"]), (&"shadow".into(), &0.85.into()));
+    assert_eq!(
+        (&pools["recount_seconds"], &pools["short_codes"]),
+        (&300.0.into(), &true.into())
+    );
+    let first = &pools["overrides"][0];
+    assert_eq!(first["service"], SERVICE);
+    assert_eq!(
+        (&first["rule"]["mode"], &first["rule"]["reserved"]),
+        (&"enforce".into(), &40.into())
+    );
+    let set_by = first["rule"]["set_by"].as_str().unwrap();
+    assert!(set_by.ends_with("maskgate.yaml:12"), "{set_by}");
+    assert_eq!(limits["overrides"].as_array().map(Vec::len), Some(0), "none of rates");
+}
+
+#[tokio::test]
 async fn the_windows_of_a_service_show_their_fill_and_when_there_is_room() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream).await;

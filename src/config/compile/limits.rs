@@ -1,8 +1,11 @@
-//! Which limits are in force? The section `limits`, but for its rates.
+//! Which limits are in force? The section `limits`, but for its rates and pools.
 
 use std::num::NonZeroU32;
 
 use crate::config::compile::field;
+use crate::config::compile::overrides;
+use crate::config::compile::overrides::General;
+use crate::config::compile::pools;
 use crate::config::compile::range;
 use crate::config::compile::range::Count;
 use crate::config::compile::rate;
@@ -22,6 +25,7 @@ use crate::policy::limit::BodyLimit;
 use crate::policy::limit::InFlightLimit;
 use crate::policy::limit::Limits;
 use crate::policy::limit::OversizeStatus;
+use crate::policy::pools::PoolLimits;
 
 const MAX_KEYS: Count<'_> =
     Count { what: "a number of keys", from: 1, to: 100_000_000, otherwise: "for 1000000" };
@@ -53,10 +57,13 @@ pub(super) fn limits(raw: &RawLimits, places: &Places<'_>, notes: &mut Notes) ->
     let in_flight = in_flight(&raw.in_flight, notes);
     let participants_per_number = participants_per_number(&raw.participants_per_number, notes);
     let rate = rate::general(raw, places, notes);
-    let overrides = rate::overrides(raw, &rate, places, notes);
+    let pools = pools::general(raw, places, notes);
+    let general = General { rate: &rate, pools: &pools.rule };
+    let (overrides, of_pools) = overrides::overrides(raw, &general, places, notes);
     Limits {
         rate,
         overrides,
+        pools: PoolLimits { overrides: of_pools, ..pools },
         fields,
         body,
         body_memory: body_memory.unwrap_or(default.body_memory),

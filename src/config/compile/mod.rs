@@ -7,8 +7,11 @@ mod field;
 mod limits;
 mod listen;
 mod origin;
+mod overrides;
+mod pools;
 mod range;
 mod rate;
+mod set_by;
 mod tls;
 mod upstream;
 
