@@ -45,6 +45,7 @@ mod media;
 pub mod observe;
 pub mod page;
 pub mod policy;
+pub mod pool;
 pub mod reject;
 pub mod reload;
 pub mod report;
