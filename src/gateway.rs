@@ -48,13 +48,15 @@ use crate::observe::journal::Tap;
 use crate::policy::Policy;
 use crate::policy::PolicyHandle;
 use crate::policy::upstream::Scheme;
+use crate::pool::Pools;
 use crate::reject::Refusal;
 use crate::reject::Rejection;
 use crate::respond;
 use crate::respond::ReplyBody;
 use crate::time::Clock;
 
-/// What all workers share: the windows, the seats, the policy pointer and the key of digests.
+/// What all workers share: the windows, the seats, the number pools, the policy pointer and the
+/// key of digests.
 #[derive(Debug)]
 pub struct Shared {
     /// The policy in force.
@@ -63,6 +65,8 @@ pub struct Shared {
     pub admission: Admission,
     /// Who sits at which number.
     pub seats: Seats,
+    /// How many numbers each service has.
+    pub pools: Pools,
     /// The bodies that are held.
     pub bodies: Arc<ByteBudget>,
     /// The key of credentials' and names' hashes.
@@ -266,6 +270,7 @@ mod tests {
     use crate::policy::upstream::Origin;
     use crate::policy::upstream::Scheme;
     use crate::policy::upstream::Upstream;
+    use crate::pool::Pools;
     use crate::time::Clock;
     use hyper::server::conn::http1;
     use hyper::service::service_fn;
@@ -284,6 +289,7 @@ mod tests {
             policy: PolicyHandle::new(Policy::for_upstream(Upstream::plain(origin))),
             admission: Admission::new(),
             seats: Seats::new(),
+            pools: Pools::new(),
             bodies: Arc::default(),
             digests: DigestKey::new(&[7; 16]),
             clock: clock.clone(),

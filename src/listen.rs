@@ -110,6 +110,7 @@ mod tests {
     use crate::policy::upstream::Origin;
     use crate::policy::upstream::Scheme;
     use crate::policy::upstream::Upstream;
+    use crate::pool::Pools;
     use crate::time::Clock;
     use crate::worker::Parts;
     use crate::worker::Stage;
@@ -138,6 +139,7 @@ mod tests {
                 policy: PolicyHandle::new(policy),
                 admission: Admission::new(),
                 seats: Seats::new(),
+                pools: Pools::new(),
                 bodies: Arc::default(),
                 digests: DigestKey::new(&[7; 16]),
                 clock: Clock::manual(),

@@ -34,6 +34,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::policy::PolicyHandle;
 use crate::policy::upstream::Scheme;
+use crate::pool::Pools;
 use crate::reload::ReloadRequest;
 use crate::reload::Reloader;
 use crate::state::State;
@@ -116,6 +117,7 @@ impl Server {
             policy: PolicyHandle::new(policy),
             admission: Admission::new(),
             seats: Seats::new(),
+            pools: Pools::new(),
             bodies: Arc::default(),
             digests: DigestKey::new(&parts.digest_key),
             clock: parts.clock,

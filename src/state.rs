@@ -12,6 +12,7 @@ use crate::observe::events::EventLog;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::policy::endpoint::Endpoint;
+use crate::pool::Fill;
 
 /// Known to the admin listener, the reloader and the sweep.
 #[derive(Debug)]
@@ -57,19 +58,27 @@ impl State {
     }
 }
 
-/// How full the fullest window of each endpoint was at the last sweep, from 0 to 1. Read by
-/// `/metrics` only.
+/// What the last sweep saw. Read by `/metrics` only.
 #[derive(Debug, Default)]
-pub struct LastSweep(Mutex<Vec<(Endpoint, f64)>>);
+pub struct LastSweep(Mutex<Seen>);
+
+/// How full windows and pools were.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The fullest window of each endpoint that was in use, from 0 to 1.
+    pub windows: Vec<(Endpoint, f64)>,
+    /// The number pools of all services.
+    pub pools: Fill,
+}
 
 impl LastSweep {
-    /// The endpoints that were in use.
-    pub fn fill(&self) -> Vec<(Endpoint, f64)> {
+    /// What it saw.
+    pub fn seen(&self) -> Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces what was seen before.
-    pub fn set(&self, fill: Vec<(Endpoint, f64)>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fill;
+    pub fn set(&self, seen: Seen) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
     }
 }

@@ -1,5 +1,5 @@
-//! Once a second: windows that are empty are dropped, participants not seen for a day forgotten,
-//! and their memory is given back.
+//! Once a second: windows that are empty are dropped, participants not seen for a day and the
+//! numbers of services beyond the bound forgotten, and their memory is given back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio::time;
 use tokio::time::MissedTickBehavior;
 
 use crate::policy::endpoint::Endpoint;
+use crate::state::Seen;
 use crate::state::State;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +32,11 @@ fn sweep(state: &State) {
     let now = shared.clock.now();
     let swept = shared.admission.sweep(&policy, now);
     shared.seats.sweep(policy.limits.participants_per_number, now);
+    shared.pools.sweep(now);
     let fill = Endpoint::ALL.iter().copied().zip(swept.fullest.map(f64::from));
-    state.last_sweep.set(fill.filter(|(_, fill)| *fill > 0.0).collect());
+    state.last_sweep.set(Seen {
+        windows: fill.filter(|(_, fill)| *fill > 0.0).collect(),
+        pools: shared.pools.fill(&policy.limits),
+    });
     tracing::trace!(live = swept.live, dropped = swept.dropped, "swept");
 }

@@ -2,6 +2,7 @@
 
 mod numbers_view;
 mod policy_view;
+mod pools_view;
 mod windows_view;
 
 use std::convert::Infallible;
@@ -48,6 +49,8 @@ const GATEWAY_INDEX: &str = "\
 /metrics                    metrics for Prometheus
 /policy                     what is in force
 /windows?service=KS…        how full the windows of a service are
+/pools                      which services have the fullest number pools
+/pools?service=KS…          how full those of one service are
 /numbers?service=KS…        how many participants use the numbers of a service
 ";
 /// The pages of every admin listener.
@@ -174,6 +177,12 @@ fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
         ("/windows", Some(state)) => {
             of_service(request, |service| windows_view::render(state, service))
         }
+        ("/pools", Some(state)) if request.uri().query().is_none() => {
+            page(StatusCode::OK, JSON, pools_view::of_all(state))
+        }
+        ("/pools", Some(state)) => {
+            of_service(request, |service| pools_view::of_service(state, service))
+        }
         ("/numbers", Some(state)) => {
             of_service(request, |service| numbers_view::render(state, service))
         }
@@ -205,6 +214,7 @@ fn readings(state: &State) -> Readings {
     let admission = &shared.admission;
     let policy = shared.policy.snapshot();
     let advise = policy.limits.participants_per_number;
+    let seen = state.last_sweep.seen();
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     Readings {
         in_flight: admission.in_flight().into(),
@@ -219,6 +229,7 @@ fn readings(state: &State) -> Readings {
         upstream_opened: upstream.opened(),
         upstream_retries: upstream.retries(),
         dropped_lines: state.log.dropped(),
-        fill: state.last_sweep.fill(),
+        fill: seen.windows,
+        pools: seen.pools,
     }
 }

@@ -73,6 +73,11 @@ impl ServiceView {
         }
     }
 
+    /// Of a service of which nothing is known.
+    pub fn unknown(limits: &Limits, service: Sid) -> Self {
+        Self::of(limits, service, &Service::default(), Tick::default())
+    }
+
     /// How full its fuller pool is.
     pub fn fullest(&self) -> f64 {
         self.pools.reserved.fill.max(self.pools.unreserved.fill)

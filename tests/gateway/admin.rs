@@ -30,7 +30,8 @@ async fn health_and_readiness_are_told_apart_from_what_is_not_there() {
 async fn the_public_address_has_no_admin_page() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream).await;
-    for path in ["/metrics", "/healthz", "/readyz", "/policy", "/windows", "/numbers"] {
+    for path in ["/metrics", "/healthz", "/readyz", "/policy", "/pools", "/windows", "/numbers"]
+    {
         assert_eq!(gateway.send(&Request::get(path)).await.status, 404, "{path}");
     }
 }
@@ -84,6 +85,26 @@ async fn the_rules_of_pools_are_shown_with_what_set_them() {
     let set_by = first["rule"]["set_by"].as_str().unwrap();
     assert!(set_by.ends_with("maskgate.yaml:12"), "{set_by}");
     assert_eq!(limits["overrides"].as_array().map(Vec::len), Some(0), "none of rates");
+}
+
+#[tokio::test]
+async fn the_pools_of_a_service_that_was_never_counted_show_what_may_be_in_them() {
+    let upstream = Upstream::start();
+    let yaml = format!(
+        "limits:\n  pools: {{ reserved: 5 }}\n  overrides:\n\
+         \x20   - {{ match: {{ service: {SERVICE} }}, mode: shadow, pools: {{ unreserved: 3 }} }}\n"
+    );
+    let gateway = Gateway::with(&yaml, &upstream).await;
+    assert_eq!(
+        gateway.page("/pools").await.json()["fullest"].as_array().map(Vec::len),
+        Some(0)
+    );
+    let view = gateway.page(&format!("/pools?service={SERVICE}")).await.json();
+    assert_eq!((&view["service"], &view["state"]), (&SERVICE.into(), &"uncounted".into()));
+    assert_eq!((&view["mode"], &view["counting"]), (&"shadow".into(), &false.into()));
+    let limits = [&view["pools"][0], &view["pools"][1]].map(|pool| pool["limit"].as_u64());
+    assert_eq!(limits, [Some(5), Some(3)]);
+    assert_eq!(gateway.page("/pools?service=nonsense").await.status, 400);
 }
 
 #[tokio::test]

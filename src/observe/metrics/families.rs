@@ -197,7 +197,15 @@ impl WindowMetrics {
                 "maskgate_live_keys",
                 "Windows alive in this process, one for each service and endpoint in use",
             )?,
-            fill: make.fill()?,
+            fill: make.gauges(
+                (
+                    "maskgate_window_fill_ratio",
+                    "Share of the allowed admissions that the endpoint's fullest window held at \
+                     the last sweep",
+                ),
+                "endpoint",
+                Endpoint::ALL.iter().map(|endpoint| endpoint.name()),
+            )?,
             guarded: make.int_gauge(
                 "maskgate_guarded_windows",
                 "Windows in which a stranger was refused by the upstream, or not answered, lately",

@@ -5,6 +5,7 @@
 //! add a series. The list with meanings is `docs/metrics.md`; a test compares it with what is exported.
 
 mod families;
+mod pools;
 mod register;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use prometheus::TextEncoder;
 use crate::admit::GiveBack;
 use crate::links::Untouched;
 use crate::policy::endpoint::Endpoint;
+use crate::pool::Fill;
 use crate::reject::Decision;
 use crate::reject::Refusal;
 use crate::reject::UpstreamFault;
@@ -25,6 +27,7 @@ use families::ProcessMetrics;
 use families::RequestMetrics;
 use families::UpstreamMetrics;
 use families::WindowMetrics;
+use pools::PoolMetrics;
 use register::Maker;
 
 /// What happened to an attempt to reload the configuration.
@@ -106,6 +109,8 @@ pub struct Readings {
     pub dropped_lines: u64,
     /// The fullest window of each endpoint at the last sweep, from 0 to 1.
     pub fill: Vec<(Endpoint, f64)>,
+    /// How full the number pools were at the last sweep.
+    pub pools: Fill,
 }
 
 /// The counters, gauges and histograms.
@@ -116,6 +121,7 @@ pub struct Metrics {
     upstream: UpstreamMetrics,
     process: ProcessMetrics,
     windows: WindowMetrics,
+    pools: PoolMetrics,
     numbers: NumberMetrics,
 }
 
@@ -129,6 +135,7 @@ impl Metrics {
             upstream: UpstreamMetrics::new(&make)?,
             process: ProcessMetrics::new(&make, started)?,
             windows: WindowMetrics::new(&make)?,
+            pools: PoolMetrics::new(&make)?,
             numbers: NumberMetrics::new(&make)?,
             registry,
         })
@@ -231,6 +238,7 @@ impl Metrics {
         catch_up(&self.upstream.opened, readings.upstream_opened);
         catch_up(&self.upstream.retries, readings.upstream_retries);
         catch_up(&self.process.dropped_lines, readings.dropped_lines);
+        self.pools.show(&readings.pools);
         for (endpoint, gauge) in Endpoint::ALL.iter().zip(&self.windows.fill) {
             let fill = readings.fill.iter().find(|(each, _)| each == endpoint);
             gauge.set(fill.map_or(0.0, |(_, fill)| *fill));

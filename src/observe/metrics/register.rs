@@ -8,6 +8,7 @@ use prometheus::HistogramVec;
 use prometheus::IntCounter;
 use prometheus::IntCounterVec;
 use prometheus::IntGauge;
+use prometheus::IntGaugeVec;
 use prometheus::Opts;
 use prometheus::Registry;
 use prometheus::core::Collector;
@@ -61,6 +62,30 @@ impl Maker<'_> {
         Ok(values.map(|value| family.with_label_values(&[value])).collect())
     }
 
+    /// One gauge for each value of one label.
+    #[expect(clippy::disallowed_methods, reason = "resolved once, here")]
+    pub(super) fn gauges(
+        &self,
+        (name, help): (&str, &str),
+        label: &str,
+        values: impl Iterator<Item = &'static str>,
+    ) -> prometheus::Result<Vec<Gauge>> {
+        let family = self.register(GaugeVec::new(Opts::new(name, help), &[label])?)?;
+        Ok(values.map(|value| family.with_label_values(&[value])).collect())
+    }
+
+    /// One gauge of whole numbers for each value of one label.
+    #[expect(clippy::disallowed_methods, reason = "resolved once, here")]
+    pub(super) fn int_gauges(
+        &self,
+        (name, help): (&str, &str),
+        label: &str,
+        values: impl Iterator<Item = &'static str>,
+    ) -> prometheus::Result<Vec<IntGauge>> {
+        let family = self.register(IntGaugeVec::new(Opts::new(name, help), &[label])?)?;
+        Ok(values.map(|value| family.with_label_values(&[value])).collect())
+    }
+
     #[expect(clippy::disallowed_methods, reason = "resolved once, here")]
     pub(super) fn requests(&self) -> prometheus::Result<Vec<Vec<IntCounter>>> {
         let options = Opts::new("maskgate_requests_total", "Requests answered");
@@ -84,18 +109,6 @@ impl Maker<'_> {
         let family = self.register(HistogramVec::new(options, &["decision"])?)?;
         let child = |decision: &Decision| family.with_label_values(&[decision.label()]);
         Ok(Decision::ALL.iter().map(child).collect())
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "resolved once, here")]
-    pub(super) fn fill(&self) -> prometheus::Result<Vec<Gauge>> {
-        let options = Opts::new(
-            "maskgate_window_fill_ratio",
-            "Share of the allowed admissions that the endpoint's fullest window held at the \
-             last sweep",
-        );
-        let family = self.register(GaugeVec::new(options, &["endpoint"])?)?;
-        let child = |endpoint: &Endpoint| family.with_label_values(&[endpoint.name()]);
-        Ok(Endpoint::ALL.iter().map(child).collect())
     }
 
     pub(super) fn build_info(&self) -> prometheus::Result<()> {
