@@ -152,6 +152,7 @@ impl Gateway {
         let (head, body) = request.into_parts();
         record.keep_trace(&head.headers);
         let class = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
+        let class = self.shared.admission.identify(class, record.begun());
         record.classified(class);
         let admitted = self.shared.admission.admit(policy, &class, record.begun());
         if admitted.is_err() {

@@ -224,6 +224,8 @@ fn readings(state: &State) -> Readings {
         known_credentials: count(admission.known_credentials()),
         tracked_participants: count(shared.seats.participants()),
         numbers_above_advice: count(advise.map_or(0, |most| shared.seats.numbers_above(most))),
+        learned_names: count(admission.learned_names()),
+        learned_accounts: count(admission.learned_accounts()),
         generation: policy.generation,
         upstream_idle: upstream.idle(),
         upstream_opened: upstream.opened(),

@@ -69,39 +69,42 @@ impl Admission {
         status: StatusCode,
         now: Tick,
     ) -> Option<GiveBack> {
-        // Paths that are none of the API's may be open to everybody.
-        if status.is_success() && class.endpoint != Endpoint::Unmatched {
-            self.known.note(WindowKey::of(class).scope, class.credential, now);
-        }
-        let charge = permit.charge.take()?;
-        let reason = GiveBack::of(status);
-        let fate = match reason {
-            Some(_) => Fate::GivenBack,
-            // Somebody looked at the request before the password: a stranger can have as many of
-            // these as it likes, so they are no better than no answer.
-            None if status.is_redirection() || status.is_client_error() => Fate::Spent,
-            None => return None,
-        };
-        let stranger = charge.of_stranger(class, &permit.limit, fate);
-        self.turn_away(class, &stranger, now).then_some(reason).flatten()
+        self.learned.settled(permit.key.scope, now, |scope| {
+            // Paths that are none of the API's may be open to everybody.
+            if status.is_success() && class.endpoint != Endpoint::Unmatched {
+                self.known.note(scope, class.credential, now);
+            }
+            let charge = permit.charge.take()?;
+            let reason = GiveBack::of(status);
+            let fate = match reason {
+                Some(_) => Fate::GivenBack,
+                // Somebody looked at the request before the password: a stranger can have as many
+                // of these as it likes, so they are no better than no answer.
+                None if status.is_redirection() || status.is_client_error() => Fate::Spent,
+                None => return None,
+            };
+            let stranger = charge.of_stranger(class, &permit.limit, fate);
+            let key = WindowKey { scope, ..permit.key };
+            self.turn_away(&key, &stranger, now).then_some(reason).flatten()
+        })
     }
 
     /// The request ends before the upstream has said a word: its client has left, or its body was
     /// refused. Its charge stays. A stranger's is held against strangers, or they could spend the
     /// window without ever being refused by the upstream.
     pub fn unanswered(&self, class: &RequestClass, permit: &mut Permit, now: Tick) {
-        if let Some(charge) = permit.charge.take() {
+        let Some(charge) = permit.charge.take() else { return };
+        self.learned.settled(permit.key.scope, now, |scope| {
             let stranger = charge.of_stranger(class, &permit.limit, Fate::Spent);
-            self.turn_away(class, &stranger, now);
-        }
+            self.turn_away(&WindowKey { scope, ..permit.key }, &stranger, now);
+        });
     }
 
     /// Guards the window against the caller, if it is a stranger; answers whether the charge was
     /// taken back.
-    fn turn_away(&self, class: &RequestClass, stranger: &Unwelcome<'_>, now: Tick) -> bool {
-        let key = WindowKey::of(class);
-        !self.known.is_known(key.scope, class.credential, now)
-            && self.windows.turn_away(&key, stranger, now)
+    fn turn_away(&self, key: &WindowKey, stranger: &Unwelcome<'_>, now: Tick) -> bool {
+        !self.known.is_known(key.scope, stranger.credential, now)
+            && self.windows.turn_away(key, stranger, now)
     }
 }
 

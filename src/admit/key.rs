@@ -10,6 +10,7 @@ use crate::policy::overrides::Match;
 use crate::policy::rate::RateRule;
 use crate::sid::AccountKey;
 use crate::sid::ServiceKey;
+use crate::sid::Sid;
 
 /// What a window belongs to. There is no limit in it, so a reload keeps every count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,16 @@ pub enum Scope {
     Account(AccountKey),
 }
 
+impl Scope {
+    /// The scope of the same kind that this SID names.
+    pub(crate) const fn known_as(self, sid: Sid) -> Self {
+        match self {
+            Self::Service(_) => Self::Service(ServiceKey::Sid(sid)),
+            Self::Account(_) => Self::Account(AccountKey::Sid(sid)),
+        }
+    }
+}
+
 impl Hash for WindowKey {
     /// In two pieces, where the derived one has seven: the hash is a third of what a decision
     /// costs. Of what kind an identifier is, is left out: its bytes alone tell it from others.
@@ -42,6 +53,16 @@ impl Hash for WindowKey {
         };
         state.write_u128(u128::from_ne_bytes(bytes));
         state.write_usize(self.endpoint.index());
+    }
+}
+
+impl RequestClass {
+    /// The same class with this service or account, the scope of its window.
+    pub(crate) fn within(&self, scope: Scope) -> Self {
+        match scope {
+            Scope::Service(service) => Self { service: Some(service), ..*self },
+            Scope::Account(account) => Self { account, ..*self },
+        }
     }
 }
 

@@ -22,7 +22,8 @@ pub const KNOWN_FOR: Duration = Duration::from_mins(15);
 /// new one. Each of 64 shards has its share of the bound.
 pub const MOST_KNOWN: usize = SHARDS * MOST_IN_SHARD;
 
-const SHARDS: usize = 64;
+/// A model has one, so that it is the same one each time it is run.
+const SHARDS: usize = if cfg!(gateway_loom) { 1 } else { 64 };
 /// Few enough to look through when one of them has to go.
 const MOST_IN_SHARD: usize = 1_562;
 
@@ -70,6 +71,23 @@ impl KnownCredentials {
     pub fn is_known(&self, scope: Scope, credential: Digest, now: Tick) -> bool {
         let pair = Pair { scope, credential };
         self.shard(pair).is_some_and(|shard| shard.get(&pair).is_some_and(|at| is_on(*at, now)))
+    }
+
+    /// Whoever is known at one of these scopes is known at what it is a part of, too, for as long.
+    /// It looks at every pair: not for a thread that serves connections.
+    pub fn extend(&self, into: &HashMap<Scope, Scope>) {
+        for shard in &self.shards {
+            let found: Vec<_> = {
+                let shard = lock(shard);
+                let found = shard.iter().filter_map(|(pair, accepted)| {
+                    Some((*into.get(&pair.scope)?, pair.credential, *accepted))
+                });
+                found.collect()
+            };
+            for (scope, credential, accepted) in found {
+                self.note(scope, credential, accepted);
+            }
+        }
     }
 
     /// Forgets those who are known no longer, and gives their memory back.

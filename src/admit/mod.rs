@@ -12,6 +12,8 @@ pub mod guard;
 pub mod in_flight;
 pub mod key;
 pub mod known;
+pub mod learned;
+mod learning;
 mod reach;
 pub mod standing;
 pub mod store;
@@ -42,6 +44,8 @@ use in_flight::InFlightGuard;
 use key::Rules;
 use key::WindowKey;
 use known::KnownCredentials;
+use learned::Learned;
+pub use learning::Told;
 use standing::Standing;
 use standing::WindowView;
 use store::Swept;
@@ -53,6 +57,7 @@ use window::Verdict;
 /// Decides whether requests are admitted. One for the process; it knows no policy.
 #[derive(Debug, Default)]
 pub struct Admission {
+    learned: Learned,
     windows: WindowStore,
     known: KnownCredentials,
     in_flight: InFlight,
@@ -70,6 +75,8 @@ pub struct Permit {
     pub standing: Option<Standing>,
     /// Why a rule on trial would have refused it.
     pub would_deny: Option<Denial>,
+    /// The window that judged it.
+    key: WindowKey,
     /// What it was charged, until the upstream has answered; none where every offer is charged.
     charge: Option<Charged>,
     /// Its place among the requests under way; none while its body is still to come.
@@ -118,7 +125,21 @@ impl Admission {
     ///
     /// A client is told of its rate first, as that tells it when to come again; of the requests
     /// under way only when its rate would admit it.
+    ///
+    /// Where the class was made before an answer told what its name or its credentials stand for,
+    /// it is decided as the service or the account that they do stand for.
     pub fn admit(
+        &self,
+        policy: &Policy,
+        class: &RequestClass,
+        now: Tick,
+    ) -> Result<Permit, Denial> {
+        self.learned.settled(WindowKey::of(class).scope, now, |scope| {
+            self.admit_settled(policy, &class.within(scope), now)
+        })
+    }
+
+    fn admit_settled(
         &self,
         policy: &Policy,
         class: &RequestClass,
@@ -147,6 +168,7 @@ impl Admission {
             mode: rule.mode,
             standing: admitted.standing,
             would_deny,
+            key,
             charge: admitted.charge.filter(|_| charge == Charge::Admitted),
             under_way: Some(under_way),
         })
@@ -216,9 +238,11 @@ impl Admission {
         }
     }
 
-    /// Drops the windows that `policy` asks for no more, ends guards and forgets credentials
-    /// whose time is over, and gives the memory back. It looks at every window: call it about once a second, from a thread that serves no connections.
+    /// Drops the windows that `policy` asks for no more, ends guards, forgets credentials and what
+    /// was learned when its time is over, and gives the memory back. It looks at every window:
+    /// call it about once a second, from a thread that serves no connections.
     pub fn sweep(&self, policy: &Policy, now: Tick) -> Swept {
+        self.learned.sweep(now);
         self.known.sweep(now);
         self.windows.sweep(&policy.limits, now)
     }

@@ -5,6 +5,7 @@
 //! rule, it is the larger of them in either respect.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::admit::key::Scope;
 use crate::admit::key::WindowKey;
@@ -14,6 +15,11 @@ use crate::policy::rate::RateLimit;
 use crate::sid::ServiceKey;
 use crate::sid::Sid;
 use crate::time;
+use crate::time::Tick;
+
+/// What has left a span is kept for so much longer than it must, so that a thread whose time is
+/// behind does not find a full window gone.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A number of admissions and a span: both fit 32 bits, as a limit has at most 1,000,000
 /// admissions and a window is at most 3,600,000,000 µs.
@@ -42,6 +48,16 @@ impl Reach {
         // Neither half is larger than 32 bits.
         let half = |half: u64| u32::try_from(half).unwrap_or(u32::MAX);
         Self { admissions: half(word >> u32::BITS), micros: half(word & u64::from(u32::MAX)) }
+    }
+
+    /// The span.
+    pub(crate) fn span(self) -> Duration {
+        Duration::from_micros(self.micros.into())
+    }
+
+    /// Whether a charge has left the span, by the clock of every thread.
+    pub(crate) fn is_left_by(self, charged_at: Tick, now: Tick) -> bool {
+        charged_at.plus(self.span()).plus(GRACE) <= now
     }
 
     /// What satisfies both.

@@ -8,10 +8,6 @@ use std::collections::hash_map::RandomState;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use dashmap::DashMap;
-use dashmap::Entry;
 
 use crate::admit::case::Case;
 use crate::admit::case::Decision;
@@ -28,14 +24,13 @@ use crate::policy::endpoint::Endpoint;
 use crate::policy::limit::Limits;
 use crate::policy::rate::Mode;
 use crate::sid::ServiceKey;
+use crate::sync::DashMap;
+use crate::sync::Entry;
 use crate::time::Tick;
 
 /// Many shards keep the locks of a sweep short: at a million windows each is held for about a
 /// thousand of them.
 const SHARDS: usize = 1024;
-/// A sweep keeps a window for so much longer than it must, so that a thread whose time is behind
-/// the sweep's does not find a full window gone.
-const GRACE: Duration = Duration::from_secs(1);
 /// Where more than one in so many of the windows that may be are guarded, somebody tries his luck
 /// with many services: guards of windows that saw no stranger in the last span are then over
 /// early, so that they do not keep new windows out for a minute each.
@@ -130,6 +125,36 @@ impl WindowStore {
         is_given_back
     }
 
+    /// The windows of one scope turn out to be those of another one, and become one with them;
+    /// none is refused for the number of keys. The caller sees to it that nobody asks for a window
+    /// of `from` meanwhile; who asks for one of `into` finds it with all of the charges or without
+    /// any of those that are moved.
+    pub(crate) fn merge(&self, from: Scope, into: Scope, limits: &Limits, now: Tick) {
+        for endpoint in Endpoint::ALL {
+            // Out first, then in: no thread ever holds two shards.
+            if let Some((_, window)) = self.windows.remove(&WindowKey { scope: from, endpoint })
+            {
+                self.absorb(WindowKey { scope: into, endpoint }, window, limits, now);
+            }
+        }
+    }
+
+    fn absorb(&self, key: WindowKey, other: Form, limits: &Limits, now: Tick) {
+        let (mut window, is_one_less) = match self.windows.entry(key) {
+            Entry::Occupied(entry) => (entry.into_ref(), true),
+            Entry::Vacant(entry) => (entry.insert(Form::new()), false),
+        };
+        let count = |is_guarded| usize::from(is_guarded);
+        let before = count(window.is_guarded()).saturating_add(count(other.is_guarded()));
+        window.absorb(other, &key.rule(limits).limit, now);
+        self.live.fetch_sub(count(is_one_less), Ordering::Relaxed);
+        match (before, count(window.is_guarded())) {
+            (0, 1) => self.guarded.fetch_add(1, Ordering::Relaxed),
+            (2, 1) => self.guarded.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+    }
+
     /// Drops every window whose charges have all left the longest span that `limits`, or a rule
     /// that has judged it, may still ask for, and gives the memory back. Locks one shard at a
     /// time, but looks at every window: call it from a thread that serves no connections.
@@ -140,12 +165,11 @@ impl WindowStore {
         self.windows.retain(|key, window| {
             let reach = reaches.of_window(key, window.reach());
             window.set_reach(reach);
-            let span = Duration::from_micros(reach.micros.into());
-            if window.open(is_crowded, span, now) {
+            if window.open(is_crowded, reach.span(), now) {
                 self.guarded.fetch_sub(1, Ordering::Relaxed);
             }
             if !window.is_guarded()
-                && window.newest().is_none_or(|newest| newest.plus(span).plus(GRACE) <= now)
+                && window.newest().is_none_or(|newest| reach.is_left_by(newest, now))
             {
                 swept.dropped = swept.dropped.saturating_add(1);
                 return false;

@@ -21,6 +21,15 @@ impl Accepted {
         *last = now.max(*last);
     }
 
+    /// Whoever is known at one scope is known at the other one too.
+    pub(crate) fn extend(&mut self, from: usize, into: usize) {
+        let known = self.0.iter().filter(|((scope, _), _)| *scope == from);
+        let known: Vec<_> = known.map(|((_, by), at)| (*by, *at)).collect();
+        for (credential, at) in known {
+            self.note(into, credential, at);
+        }
+    }
+
     pub(crate) fn is_known(&self, scope: usize, credential: Digest, now: u64) -> bool {
         self.0.get(&(scope, credential)).is_some_and(|last| now < last + 15 * MINUTE)
     }
@@ -47,6 +56,15 @@ impl Guard {
         self.tries.retain(|each| each.0 + MINUTE > now);
         self.spent.retain(|each| each + MINUTE > now);
         self.until = self.until.max(now + MINUTE);
+    }
+
+    /// All that strangers had of two windows that are one.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.until = self.until.max(other.until);
+        self.unanswered += other.unanswered;
+        self.tries.extend(other.tries);
+        self.tries.sort_by_key(|(at, _)| *at);
+        self.spent.extend(other.spent);
     }
 
     pub(crate) fn is_on(&self, now: u64) -> bool {
@@ -99,10 +117,12 @@ impl Guard {
         room: Room,
         now: u64,
     ) -> Room {
-        let taken = self.in_cell(cell(credential, limit, now), limit, now);
-        let left = TRIES.saturating_sub(taken.count());
+        let in_cell = || self.in_cell(cell(credential, limit, now), limit, now);
+        let taken = in_cell().count();
+        let left = TRIES.saturating_sub(taken);
         let (places, change) = self.places(limit, now);
-        let first = self.in_cell(cell(credential, limit, now), limit, now).next();
+        // Of two guards that became one there may be more in a cell than may be.
+        let first = in_cell().nth(taken.saturating_sub(TRIES));
         let changes_in = first.map_or(0, |at| at + span(limit) - now);
         let (requests, seconds) = if places < left {
             (places, change.div_ceil(SECOND))

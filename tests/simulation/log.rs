@@ -71,6 +71,12 @@ impl Log {
         time
     }
 
+    /// Adds all of another one.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.0.extend(other.0);
+        self.0.sort_unstable();
+    }
+
     /// Removes one of this time, if there is one.
     pub(crate) fn give_back(&mut self, time: u64) -> bool {
         let found = self.0.iter().rposition(|&each| each == time);

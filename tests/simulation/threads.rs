@@ -6,9 +6,11 @@ use std::thread;
 use http::StatusCode;
 use maskgate::admit::Admission;
 use maskgate::admit::GiveBack;
+use maskgate::admit::Told;
 use maskgate::classify::RequestClass;
 use maskgate::policy::rate::RateRule;
 use maskgate::sid::Digest;
+use maskgate::sid::ServiceKey;
 use maskgate::time::Tick;
 
 use crate::SECOND;
@@ -96,5 +98,48 @@ fn a_sweep_beside_three_threads_loses_no_charge() {
         });
         assert_eq!(total, 150, "run {run}");
         assert_eq!(admission.live_windows(), 1);
+    }
+}
+
+#[test]
+fn a_name_that_is_learned_under_three_threads_loses_and_doubles_no_charge() {
+    let (admission, policy) = (Admission::new(), with_rate(RateRule::default()));
+    let by_sid = class(1);
+    let sid = by_sid.service.and_then(ServiceKey::sid).unwrap();
+    for run in 0..200_u64 {
+        let now = Tick::from_micros(run * 6 * SECOND);
+        // Another name each time; a stranger's refusal makes one of the windows a list.
+        let name = Digest(u128::from(run).to_le_bytes());
+        let by_name = RequestClass { service: Some(ServiceKey::Named(name)), ..by_sid };
+        let ask = |class| admission.admit(&policy, class, now).ok();
+        let stranger = RequestClass { credential: Digest([2; 16]), ..by_name };
+        let mut refused = ask(&stranger).unwrap();
+        let begin = Barrier::new(4);
+        let flood = |class| {
+            begin.wait();
+            (0..100).filter(|_| ask(class).is_some()).count()
+        };
+        let total: usize = thread::scope(|scope| {
+            let threads: Vec<_> = [&by_name, &by_sid, &by_name]
+                .map(|class| scope.spawn(|| flood(class)))
+                .into_iter()
+                .collect();
+            begin.wait();
+            let told = Told { credential: by_sid.credential, limits: &policy.limits, now };
+            admission.learn_service(name, sid, &told);
+            let status = StatusCode::UNAUTHORIZED;
+            let answer = admission.answered(&stranger, &mut refused, status, now);
+            assert_eq!(answer, Some(GiveBack::Unauthorized));
+            admission.sweep(&policy, now);
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        let [view] = admission.windows_of(&policy, by_sid.service.unwrap(), now)[..] else {
+            panic!("one window")
+        };
+        // Before it was learned both windows may have admitted as many as they liked.
+        assert_eq!(usize::try_from(view.taken).unwrap(), total, "run {run}");
+        assert_eq!((admission.live_windows(), admission.guarded_windows()), (1, 1));
+        let rest = (0..300).filter(|_| ask(&by_name).is_some()).count();
+        assert_eq!(rest, 150_usize.saturating_sub(total), "run {run}");
     }
 }

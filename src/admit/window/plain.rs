@@ -76,6 +76,20 @@ impl PlainWindow {
         self.times.get(place) == Some(&time) && self.times.remove(place).is_some()
     }
 
+    /// Takes in the charges of another window, in the order of their times: all that lie in the
+    /// span that it may be asked for, even where they are more than may be, as some of them may
+    /// be given back.
+    pub(crate) fn absorb(&mut self, other: Self, now: Tick) {
+        self.reach = self.reach.union(other.reach);
+        let mut times = Vec::from(std::mem::take(&mut self.times));
+        times.extend(other.times);
+        times.sort_unstable();
+        let most = usize::try_from(self.reach.admissions).unwrap_or(usize::MAX);
+        let says_nothing = |time: &u64| self.reach.is_left_by(Tick::from_micros(*time), now);
+        let left = times.partition_point(says_nothing).min(times.len().saturating_sub(most));
+        self.times = times.split_off(left).into();
+    }
+
     /// Forgets nothing, from now on, that another limit may ask for.
     pub fn remember_for(&mut self, limit: &RateLimit) {
         self.reach = self.reach.union(Reach::of(limit));

@@ -60,6 +60,8 @@ pub(super) struct WindowMetrics {
     pub(super) guarded: IntGauge,
     pub(super) given_back: Vec<IntCounter>,
     pub(super) known: IntGauge,
+    pub(super) learned_names: IntGauge,
+    pub(super) learned_accounts: IntGauge,
 }
 
 /// How many participants use numbers.
@@ -222,6 +224,14 @@ impl WindowMetrics {
                 "maskgate_known_credentials",
                 "Credentials that the upstream has accepted in the last 15 minutes, each \
                  counted for every service",
+            )?,
+            learned_names: make.int_gauge(
+                "maskgate_learned_names",
+                "Unique names that stand for a service, each counted for every account or API key",
+            )?,
+            learned_accounts: make.int_gauge(
+                "maskgate_learned_accounts",
+                "API keys and bearer tokens that stand for an account",
             )?,
         })
     }

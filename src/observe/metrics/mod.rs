@@ -97,6 +97,10 @@ pub struct Readings {
     pub tracked_participants: u64,
     /// Numbers with more of them than is advised.
     pub numbers_above_advice: u64,
+    /// Names that stand for a service.
+    pub learned_names: u64,
+    /// API keys and bearer tokens that stand for an account.
+    pub learned_accounts: u64,
     /// Generation of the policy in force.
     pub generation: u64,
     /// Unused connections to the upstream.
@@ -233,6 +237,8 @@ impl Metrics {
         set(&self.windows.known, readings.known_credentials);
         set(&self.numbers.tracked, readings.tracked_participants);
         set(&self.numbers.above, readings.numbers_above_advice);
+        set(&self.windows.learned_names, readings.learned_names);
+        set(&self.windows.learned_accounts, readings.learned_accounts);
         set(&self.process.generation, readings.generation);
         set(&self.upstream.idle, readings.upstream_idle);
         catch_up(&self.upstream.opened, readings.upstream_opened);

@@ -14,8 +14,8 @@ use crate::rules::LONGEST;
 
 impl World {
     /// The upstream answers one of those who wait, or fails, or somebody leaves.
-    pub(super) fn answer_one(&mut self) {
-        let mut held = self.held.swap_remove(self.rng.usize(..self.held.len()));
+    pub(super) fn answer_one(&mut self, nth: usize) {
+        let mut held = self.held.swap_remove(nth);
         if let Some(guard) = &mut self.keys[held.key].guard
             && held.guard == Some(guard.number)
         {

@@ -2,6 +2,7 @@
 //! with the model's.
 
 mod answers;
+mod learning;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -35,8 +36,14 @@ use crate::rules::PARTNER;
 use crate::rules::Rules;
 
 const OWNER: Sid = Sid::new(SidKind::Account, [1; 16]);
-const SERVICE: ServiceKey = ServiceKey::Sid(Sid::new(SidKind::Service, [3; 16]));
-const NAMED: ServiceKey = ServiceKey::Named(Digest([4; 16]));
+const OTHER: Sid = Sid::new(SidKind::Account, [7; 16]);
+const API_KEY: AccountKey = AccountKey::Credential(Digest([5; 16]));
+const SERVICES: [ServiceKey; 2] = [
+    ServiceKey::Sid(Sid::new(SidKind::Service, [3; 16])),
+    ServiceKey::Sid(Sid::new(SidKind::Service, [6; 16])),
+];
+const NAMES: [ServiceKey; 2] =
+    [ServiceKey::Named(Digest([4; 16])), ServiceKey::Named(Digest([8; 16]))];
 const SEED: u64 = 0x5eed;
 /// How many credentials the upstream accepts, and how many it does not.
 const RIGHT: usize = 4;
@@ -66,17 +73,20 @@ fn simulate(counting: Counting) {
         total.given_back += world.tally.given_back;
         total.denied_by_guard += world.tally.denied_by_guard;
         total.guards += world.tally.guards;
+        total.learned += world.tally.learned;
+        total.guards_merged += world.tally.guards_merged;
     }
     assert!(total.compared > 500_000, "{total:?}");
     assert!(total.ambiguous < total.compared / 50, "{total:?}");
     assert!(total.denied > total.compared / 10, "{total:?}");
     let expected = match counting {
-        Counting::Admitted => [1_000, 1_000, 100],
-        Counting::Offered => [0; 3],
+        Counting::Admitted => [1_000, 1_000, 100, 20],
+        Counting::Offered => [0; 4],
     };
-    let found = [total.given_back, total.denied_by_guard, total.guards];
+    let found = [total.given_back, total.denied_by_guard, total.guards, total.guards_merged];
     assert!(found.iter().zip(expected).all(|(found, least)| *found >= least), "{total:?}");
-    assert!(counting == Counting::Admitted || found == [0; 3], "{total:?}");
+    assert!(counting == Counting::Admitted || found == [0; 4], "{total:?}");
+    assert!(total.learned > 500, "{total:?}");
 }
 
 /// One key, and what the model knows of it.
@@ -84,6 +94,8 @@ struct Key {
     class: RequestClass,
     /// The number of its service or account.
     scope: usize,
+    /// Where it is a name or a credential that was learned: the key that it is by now.
+    stands_for: Option<usize>,
     guard: Option<Guard>,
     /// Strangers without an answer while nobody guards it.
     spent: Vec<(Digest, u64)>,
@@ -97,15 +109,24 @@ struct Key {
 }
 
 impl Key {
-    fn new(endpoint: Endpoint, scope: usize, service: Option<ServiceKey>) -> Self {
+    fn of_service(endpoint: Endpoint, scope: usize, service: ServiceKey) -> Self {
+        Self::new(endpoint, scope, AccountKey::Sid(OWNER), Some(service))
+    }
+
+    fn of_account(scope: usize, account: AccountKey) -> Self {
+        Self::new(Endpoint::ListService, scope, account, None)
+    }
+
+    fn new(
+        endpoint: Endpoint,
+        scope: usize,
+        account: AccountKey,
+        service: Option<ServiceKey>,
+    ) -> Self {
         Self {
-            class: RequestClass {
-                endpoint,
-                account: AccountKey::Sid(OWNER),
-                service,
-                credential: Digest([9; 16]),
-            },
+            class: RequestClass { endpoint, account, service, credential: Digest([9; 16]) },
             scope,
+            stands_for: None,
             guard: None,
             spent: Vec::new(),
             full: Log::default(),
@@ -125,11 +146,19 @@ struct Tally {
     given_back: u64,
     denied_by_guard: u64,
     guards: u64,
+    /// How often a name or a credential turned out to stand for a SID.
+    learned: u64,
+    /// How often two guards became one by that.
+    guards_merged: u64,
 }
 
 /// A request that was admitted and waits for an answer.
 struct Held {
+    /// The key that it is charged to.
     key: usize,
+    /// The name or the credential that it is charged to it by, as what that stands for was not
+    /// known yet.
+    by: Option<usize>,
     class: RequestClass,
     permit: Permit,
     limit: RateLimit,
@@ -172,10 +201,14 @@ impl World {
             policy: rules[0].compile(),
             rules,
             keys: vec![
-                Key::new(Endpoint::ListService, 0, None),
-                Key::new(Endpoint::FetchSession, 1, Some(SERVICE)),
-                Key::new(Endpoint::CreateSession, 1, Some(SERVICE)),
-                Key::new(Endpoint::FetchSession, 2, Some(NAMED)),
+                Key::of_account(0, AccountKey::Sid(OWNER)),
+                Key::of_account(1, AccountKey::Sid(OTHER)),
+                Key::of_account(2, API_KEY),
+                Key::of_service(Endpoint::FetchSession, 3, SERVICES[0]),
+                Key::of_service(Endpoint::FetchSession, 4, SERVICES[1]),
+                Key::of_service(Endpoint::FetchSession, 5, NAMES[0]),
+                Key::of_service(Endpoint::FetchSession, 6, NAMES[1]),
+                Key::of_service(Endpoint::CreateSession, 3, SERVICES[0]),
             ],
             credentials,
             is_attacked: false,
@@ -190,13 +223,17 @@ impl World {
         let key = self.rng.usize(..self.keys.len());
         // Answers are behind the requests, but not for long.
         while !self.held.is_empty() && (self.held.len() > 20 || self.rng.u32(..3) == 0) {
-            self.answer_one();
+            let nth = self.rng.usize(..self.held.len());
+            self.answer_one(nth);
         }
         match self.rng.u32(..2000) {
             0 => self.reload(),
             1..10 => self.sweep(),
             10..20 => (0..self.rng.usize(..200)).for_each(|_| self.request(key, self.now)),
             20 => self.is_attacked = !self.is_attacked,
+            1000..1010 => self.learn(),
+            1010..1013 => self.forget(),
+            1013 if self.rng.u32(..20) == 0 => self.pause_for_an_hour(),
             21..60 => {
                 // A thread that read the time before others did.
                 let behind = self.rng.u64(..SECOND / 2);
@@ -211,7 +248,7 @@ impl World {
 
     /// Lets time pass, often just so much that the key has room again, or a bit too little.
     fn pause(&mut self, key: usize) {
-        let free_at = self.keys[key].free_at;
+        let free_at = self.keys[self.home(key)].free_at;
         let until = match self.rng.u32(..100) {
             0..60 => self.now,
             60..80 => self.now + self.rng.u64(..30_000),
@@ -252,21 +289,26 @@ impl World {
         }
     }
 
-    /// A request for a key as chance has it, and what it is judged by.
+    /// A request for a key as chance has it, and what it is judged by. Its class may be from
+    /// before what it names was learned.
     fn any_request(&mut self, nth: usize) -> (RequestClass, RateLimit) {
         let credential = self.credential();
         let class = self.keys[nth].class;
+        let identified = self.admission.identify(class, Tick::from_micros(self.now));
+        let class = if self.rng.bool() { identified } else { class };
         let is_partners = class.service.is_some() && self.rng.u32(..10) < self.partners;
-        let account = AccountKey::Sid(if is_partners { PARTNER } else { OWNER });
+        let account = if is_partners { AccountKey::Sid(PARTNER) } else { class.account };
         let partners = self.in_force.of_partner.filter(|_| is_partners);
         let limit = partners.unwrap_or(*self.in_force.general(class.endpoint));
-        self.keys[nth].judged_by_partner |= partners.is_some();
+        let home = self.home(nth);
+        self.keys[home].judged_by_partner |= partners.is_some();
         (RequestClass { account, credential, ..class }, limit)
     }
 
     fn request(&mut self, nth: usize, now: u64) {
         let (class, limit) = self.any_request(nth);
-        let (key, credential) = (&mut self.keys[nth], class.credential);
+        let home = self.home(nth);
+        let (key, credential) = (&mut self.keys[home], class.credential);
         let (span, most) = self.in_force.reach(class.endpoint, key.judged_by_partner);
         key.kept.forget_before(span, now);
 
@@ -289,7 +331,8 @@ impl World {
         let mut guard = guard;
         if admits || self.in_force.counting == Counting::Offered {
             let charged_at = key.full.charge(now);
-            key.full.keep_newest(LARGEST);
+            // Where two became one, it remembers what both did.
+            key.full.keep_newest(3 * LARGEST);
             key.kept.charge(now);
             key.kept.keep_newest(most);
             if let Some(guard) = &mut guard {
@@ -298,11 +341,12 @@ impl World {
             }
             if let Ok(permit) = answer {
                 let guard = guard.as_ref().map(|guard| guard.number);
-                self.held.push(Held { key: nth, class, permit, limit, charged_at, guard });
+                let by = Some(nth).filter(|nth| self.learnable(*nth) && *nth == home);
+                self.held.push(Held { key: home, by, class, permit, limit, charged_at, guard });
             }
         }
         self.tally.compared += 1;
-        let key = &mut self.keys[nth];
+        let key = &mut self.keys[home];
         let Some((free_at, mut expected)) = foretell(key, &limit, now).filter(|_| kept == full)
         else {
             self.tally.ambiguous += 1;

@@ -3,6 +3,8 @@
 //! **Invariant:** a form is changed with the window alone in hand (`&mut`, in the store the
 //! shard's write lock), so no charge is under way: none is lost and none is made twice.
 
+mod merge;
+
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -156,13 +158,7 @@ impl Form {
     /// Makes the window a list; answers whether it was none.
     fn guard(&mut self, limit: &RateLimit, now: Tick) -> bool {
         let Self::Open(open) = self else { return false };
-        let mut guard = Guard::new(now);
-        open.forget(limit, now);
-        for (credential, charged_at) in std::mem::take(&mut open.spent) {
-            guard.note(credential, limit, charged_at);
-            guard.spend(charged_at, now);
-        }
-        let guarded = Guarded { window: PlainWindow::from(&mut open.window), guard };
+        let guarded = open.guarded(Guard::new(now), limit, now);
         *self = Self::Guarded(Box::new(Mutex::new(guarded)));
         true
     }
@@ -260,6 +256,11 @@ impl Open {
         now: Tick,
     ) -> bool {
         self.spent.push((credential, charged_at));
+        self.is_spent(limit, now)
+    }
+
+    /// Whether strangers without an answer hold as much of the window as they may.
+    fn is_spent(&mut self, limit: &RateLimit, now: Tick) -> bool {
         self.forget(limit, now);
         u32::try_from(self.spent.len())
             .is_ok_and(|spent| spent >= guard::most_unanswered(limit))
@@ -269,6 +270,17 @@ impl Open {
     fn forget(&mut self, limit: &RateLimit, now: Tick) {
         let span = limit.window().min(guard::GUARDED_FOR);
         self.spent.retain(|(_, at)| now < at.plus(span));
+    }
+
+    /// What it is in the other form, under `guard`, which holds against strangers what they have
+    /// had so far.
+    fn guarded(&mut self, mut guard: Guard, limit: &RateLimit, now: Tick) -> Guarded {
+        self.forget(limit, now);
+        for (credential, charged_at) in std::mem::take(&mut self.spent) {
+            guard.note(credential, limit, charged_at);
+            guard.spend(charged_at, now);
+        }
+        Guarded { window: PlainWindow::from(&mut self.window), guard }
     }
 }
 

@@ -5,16 +5,20 @@
 //! hold no more than a tenth of the limit. What is given back to the window is not given back
 //! here: the upstream has seen it.
 
-use std::sync::Arc;
+mod tries;
+mod waiting;
+
 use std::time::Duration;
 
 use crate::admit::window::Bound;
 use crate::policy::rate::RateLimit;
 use crate::sid::Digest;
-use crate::sync::atomic::AtomicU32;
-use crate::sync::atomic::Ordering;
-use crate::time;
 use crate::time::Tick;
+use tries::Cells;
+use tries::Tries;
+use waiting::Waiting;
+
+pub use waiting::Place;
 
 /// How long a window is guarded after the upstream has refused a stranger there.
 pub const GUARDED_FOR: Duration = Duration::from_mins(1);
@@ -34,23 +38,10 @@ pub const fn most_unanswered(limit: &RateLimit) -> u32 {
 #[derive(Debug)]
 pub(crate) struct Guard {
     until: Tick,
-    /// How many [`Place`]s there are.
-    unanswered: Arc<AtomicU32>,
+    waiting: Waiting,
     /// Charges of strangers that never will be answered, from the oldest to the newest.
     spent: Vec<Tick>,
     tries: Tries,
-}
-
-/// A stranger waits for the upstream's answer, until this is dropped.
-#[derive(Debug)]
-#[must_use = "dropped at once, the stranger counts as answered"]
-pub struct Place(Arc<AtomicU32>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // Relaxed: the count orders nothing, and every change of it is one step.
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// What remains to a stranger.
@@ -65,13 +56,25 @@ pub(crate) struct StrangersRoom {
 impl Guard {
     /// A guard from `now` on.
     pub(crate) fn new(now: Tick) -> Self {
-        let unanswered = Arc::new(AtomicU32::new(0));
-        Self {
-            until: now.plus(GUARDED_FOR),
-            unanswered,
-            spent: Vec::new(),
-            tries: Tries::default(),
-        }
+        let mut guard = Self::ended();
+        guard.extend(now);
+        guard
+    }
+
+    /// A guard that is over.
+    pub(crate) fn ended() -> Self {
+        let until = Tick::from_micros(0);
+        Self { until, waiting: Waiting::new(), spent: Vec::new(), tries: Tries::default() }
+    }
+
+    /// Takes in what strangers have of another window that has become one with this: nobody has
+    /// more tries or places than he would have had in one window from the beginning.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.until = self.until.max(other.until);
+        self.waiting.absorb(other.waiting);
+        self.spent.extend(other.spent);
+        self.spent.sort_unstable();
+        self.tries.absorb(other.tries);
     }
 
     /// The upstream has refused another stranger.
@@ -91,13 +94,12 @@ impl Guard {
 
     /// Whether a stranger was here within `span`, or waits for an answer.
     pub(crate) fn is_busy(&self, span: Duration, now: Tick) -> bool {
-        let newest = self.tries.0.last();
-        self.unanswered() > 0 || newest.is_some_and(|try_| now < try_.at.plus(span))
+        self.unanswered() > 0 || self.tries.newest().is_some_and(|at| now < at.plus(span))
     }
 
     /// How many strangers wait for an answer.
     pub(crate) fn unanswered(&self) -> u32 {
-        self.unanswered.load(Ordering::Relaxed)
+        self.waiting.count()
     }
 
     /// Why a stranger is not to be admitted at `now`, and for how long: the longer of its two
@@ -150,8 +152,7 @@ impl Guard {
     /// A stranger is admitted.
     pub(crate) fn admit(&mut self, credential: Digest, limit: &RateLimit, now: Tick) -> Place {
         self.note(credential, limit, now);
-        self.unanswered.fetch_add(1, Ordering::Relaxed);
-        Place(Arc::clone(&self.unanswered))
+        self.waiting.admit()
     }
 
     /// A stranger's charge stays where it is, though nobody will answer it: it holds a place until
@@ -166,89 +167,6 @@ impl Guard {
     /// A stranger was admitted before the window was guarded.
     pub(crate) fn note(&mut self, credential: Digest, limit: &RateLimit, at: Tick) {
         self.tries.add(Cells::of(credential, limit), at);
-    }
-}
-
-/// In which of the 16 cells is a credential? In another one in each span of its limit's length,
-/// so that a right password which shares a cell with a wrong one does not share the next.
-#[derive(Clone, Copy)]
-struct Cells {
-    credential: Digest,
-    span: Duration,
-}
-
-impl Cells {
-    fn of(credential: Digest, limit: &RateLimit) -> Self {
-        Self { credential, span: limit.window() }
-    }
-
-    /// Half a byte of the hash, the next one in each span.
-    fn at(self, moment: Tick) -> u8 {
-        let halves =
-            u64::try_from(self.credential.0.len()).unwrap_or(u64::MAX).saturating_mul(2);
-        let half = self.turn(moment).checked_rem(halves).unwrap_or(0);
-        let byte = usize::try_from(half / 2).ok().and_then(|nth| self.credential.0.get(nth));
-        let byte = byte.copied().unwrap_or(0);
-        if half % 2 == 0 { byte >> 4 } else { byte & 0xf }
-    }
-
-    fn turn(self, moment: Tick) -> u64 {
-        moment.as_micros().checked_div(time::micros(self.span)).unwrap_or(0)
-    }
-
-    /// When the cell is next another one.
-    fn changes(self, now: Tick) -> Tick {
-        let turn = self.turn(now).saturating_add(1);
-        Tick::from_micros(turn.saturating_mul(time::micros(self.span)))
-    }
-}
-
-/// The latest admissions of strangers, no more than [`TRIES`] of each cell, from the oldest to
-/// the newest.
-#[derive(Debug, Default)]
-struct Tries(Vec<Try>);
-
-#[derive(Clone, Copy, Debug)]
-struct Try {
-    at: Tick,
-    cell: u8,
-}
-
-impl Tries {
-    fn add(&mut self, cells: Cells, at: Tick) {
-        let cell = cells.at(at);
-        let at = self.0.last().map_or(at, |newest| newest.at.max(at));
-        if let Some(oldest) = self.nth_ago(cell) {
-            self.0.remove(oldest);
-        }
-        self.0.push(Try { at, cell });
-    }
-
-    /// Where the [`TRIES`]-th latest of a cell stands.
-    fn nth_ago(&self, cell: u8) -> Option<usize> {
-        let before = usize::try_from(TRIES).unwrap_or(usize::MAX).saturating_sub(1);
-        let of_cell = self.0.iter().enumerate().rev().filter(|(_, each)| each.cell == cell);
-        of_cell.map(|(place, _)| place).nth(before)
-    }
-
-    /// How long a credential has to wait.
-    fn wait(&self, cells: Cells, now: Tick) -> Duration {
-        let has_room = |from: Tick| {
-            let nth_ago = self.nth_ago(cells.at(from)).and_then(|place| self.0.get(place));
-            nth_ago.map_or(from, |each| each.at.plus(cells.span).max(from))
-        };
-        let (here, change) = (has_room(now), cells.changes(now));
-        // The next cell has room at the latest one span from now, before it is changed again.
-        let at = if here < change { here } else { has_room(change) };
-        at.since(now)
-    }
-
-    /// How many there are in the credential's cell, and the oldest of them.
-    fn in_cell(&self, cells: Cells, now: Tick) -> (u32, Option<Tick>) {
-        let cell = cells.at(now);
-        let is_in = |each: &&Try| each.cell == cell && now < each.at.plus(cells.span);
-        let count = u32::try_from(self.0.iter().filter(is_in).count()).unwrap_or(u32::MAX);
-        (count, self.0.iter().find(is_in).map(|each| each.at))
     }
 }
 
