@@ -22,7 +22,9 @@ use crate::config::Format;
 use crate::config::Look;
 use crate::config::Settings;
 use crate::config::Watch;
+use crate::gateway::Shared;
 use crate::observe::metrics::ReloadResult;
+use crate::policy::Policy;
 use crate::state::State;
 
 /// How often the file is looked at: a `stat` costs a few microseconds.
@@ -117,7 +119,25 @@ impl Reloader {
             tracing::warn!(key, "the change takes effect after a restart");
         }
         self.state.events.apply(&policy.log);
+        self.map_accounts(&policy);
         let generation = self.state.shared.policy.publish(policy);
         tracing::info!(generation, "a new policy is in force");
+    }
+
+    /// API keys that the next policy gives to another account than the one in force, and those
+    /// that it says nothing of any more: their windows are the account's before any request is
+    /// judged by it, so that a reload gives nobody a second burst.
+    fn map_accounts(&self, next: &Policy) {
+        let Shared { policy, admission, digests, clock, .. } = &*self.state.shared;
+        let (before, now) = (policy.snapshot(), clock.now());
+        let given =
+            next.accounts.iter().filter(|(key, of)| before.accounts.get(key) != Some(of));
+        let dropped =
+            before.accounts.iter().filter(|(key, _)| !next.accounts.contains_key(key));
+        let changed: Vec<_> =
+            given.chain(dropped).map(|(key, of)| (digests.of_api_key(*key), *of)).collect();
+        if !changed.is_empty() {
+            admission.map_accounts(&changed, &next.limits, now);
+        }
     }
 }

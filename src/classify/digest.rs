@@ -22,7 +22,7 @@ impl DigestKey {
     }
 
     /// The digest of an API key whose account is not known.
-    pub(super) fn of_api_key(&self, sid: Sid) -> Digest {
+    pub(crate) fn of_api_key(&self, sid: Sid) -> Digest {
         self.digest(&[b"api key", &sid.bytes()])
     }
 

@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use crate::support::ACCOUNT;
 use crate::support::Gateway;
 use crate::support::Request;
 use crate::support::Upstream;
 use crate::support::client::Connection;
+use crate::support::client::basic;
 use crate::support::service_path;
 use maskgate::observe::metrics::ReloadResult;
 
@@ -36,6 +38,27 @@ async fn a_limit_lowered_and_raised_again_gives_no_second_burst() {
     assert_eq!(gateway.admitted(&sessions(), 10).await, 0);
     gateway.advance(Duration::from_secs(5));
     assert_eq!(gateway.admitted(&sessions(), 160).await, 150);
+}
+
+#[tokio::test]
+async fn a_key_that_is_given_to_its_account_and_taken_from_it_gives_no_second_burst() {
+    let upstream = Upstream::start();
+    let gateway = Gateway::start(&upstream).await;
+    let key = "SK00000000000000000000000000000001";
+    let list = |user| {
+        let anybodys = Request::get("/v1/Services").without("authorization");
+        anybodys.with("authorization", &basic(user, "x"))
+    };
+    assert_eq!(gateway.admitted(&list(key), 100).await, 100);
+    gateway.reload(&format!("accounts: {{ {key}: {ACCOUNT} }}")).await;
+    assert_eq!(gateway.admitted(&list(ACCOUNT), 30).await, 30);
+    assert_eq!(gateway.admitted(&list(key), 300).await, 20);
+    gateway.reload("").await;
+    assert_eq!(gateway.admitted(&list(key), 300).await, 0);
+    gateway.assert_metric("maskgate_learned_accounts", 1.0).await;
+    gateway.advance(Duration::from_secs(5));
+    assert_eq!(gateway.admitted(&list(ACCOUNT), 300).await, 150);
+    assert_eq!(gateway.admitted(&list(key), 300).await, 0);
 }
 
 #[tokio::test]
