@@ -9,6 +9,7 @@
 
 mod check;
 mod discard;
+mod flag;
 mod form;
 mod format;
 mod participants;
@@ -30,6 +31,7 @@ use http_body::Body;
 pub use discard::Expectation;
 pub use discard::Rest;
 pub use discard::discard;
+pub use flag::Flag;
 pub use violation::Violation;
 
 use crate::budget::ByteBudget;
