@@ -11,6 +11,8 @@ pub struct Lesson {
     pub facts: Facts,
     /// Where it is a page of a list: the address of the next one.
     pub next_page: Option<String>,
+    /// Whether it is a list with no other page.
+    pub is_whole_list: bool,
 }
 
 /// Facts about resources of one kind: those of a page, or a single one.

@@ -9,6 +9,7 @@ use super::facts::ParticipantFact;
 use super::facts::ServiceFact;
 use super::facts::SessionFact;
 use super::record::Interaction;
+use super::record::Meta;
 use super::record::Number;
 use super::record::Page;
 use super::record::Participant;
@@ -17,18 +18,16 @@ use super::record::Service;
 use super::record::Session;
 use super::subject::Subject;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::endpoint::Segment;
+use crate::policy::pools::NumberKind;
 use crate::sid::Sid;
 use crate::sid::SidKind;
-
-/// Where a path says of which kind its numbers are: `/v1/Services/{KS}/{here}`.
-const NUMBERS: usize = 3;
 
 /// The resources of one answer.
 struct Records<T> {
     list: Vec<T>,
     account: Option<Sid>,
     next_page: Option<String>,
+    is_whole_list: bool,
 }
 
 /// What an answer with a 2xx and this body tells; nothing where it is not what it should be.
@@ -75,9 +74,9 @@ fn records<'a, T: Record + Deserialize<'a>>(
     subject: &Subject,
     json: &'a [u8],
 ) -> Option<Records<T>> {
-    let (list, next_page) = if is_list(subject.endpoint) {
+    let (list, meta) = if is_list(subject.endpoint) {
         let Page { records, meta } = serde_json::from_slice(json).ok()?;
-        (records, meta.next_page_url.map(|url| url.0.into_owned()))
+        (records, Some(meta))
     } else {
         (vec![serde_json::from_slice::<T>(json).ok()?], None)
     };
@@ -88,7 +87,15 @@ fn records<'a, T: Record + Deserialize<'a>>(
             && record.service().kind() == SidKind::Service
             && agrees(subject.service, record.service())
     };
-    list.iter().all(is_expected).then_some(Records { list, account, next_page })
+    if !list.iter().all(is_expected) {
+        return None;
+    }
+    let is_alone =
+        |meta: &Meta<'_>| meta.next_page_url.is_none() && meta.previous_page_url.is_none();
+    let is_whole_list = meta.as_ref().is_some_and(is_alone);
+    let next_page = meta.and_then(|meta| meta.next_page_url);
+    let next_page = next_page.map(|url| url.0.into_owned());
+    Some(Records { list, account, next_page, is_whole_list })
 }
 
 const fn is_list(endpoint: Endpoint) -> bool {
@@ -111,7 +118,8 @@ fn agrees(asked: Option<Sid>, told: Sid) -> bool {
 
 impl<T> Records<T> {
     fn lesson(self, facts: Facts) -> Lesson {
-        Lesson { account: self.account, facts, next_page: self.next_page }
+        let Self { account, next_page, is_whole_list, .. } = self;
+        Lesson { account, facts, next_page, is_whole_list }
     }
 
     /// The facts of all of them, if each is as it should be.
@@ -129,13 +137,10 @@ fn services(records: Records<Service<'_>>) -> Option<Lesson> {
 }
 
 fn numbers(subject: &Subject, records: Records<Number>) -> Option<Lesson> {
-    let kind = match subject.endpoint.operation()?.template.get(NUMBERS)? {
-        segment if *segment == Segment::Literal("ShortCodes") => SidKind::ShortCode,
-        _ => SidKind::PhoneNumber,
-    };
+    let kind = subject.numbers();
     let facts = records.each(|number| {
         let Number { sid, is_reserved, in_use, .. } = *number;
-        let is_expected = sid.kind() == kind && agrees(subject.number, sid);
+        let is_expected = NumberKind::of(sid) == kind && agrees(subject.number, sid);
         is_expected.then_some(NumberFact { sid, is_reserved, in_use })
     })?;
     Some(records.lesson(Facts::Numbers(facts)))

@@ -30,6 +30,8 @@ pub(super) struct Page<'a, T> {
 pub(super) struct Meta<'a> {
     #[serde(borrow)]
     pub(super) next_page_url: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) previous_page_url: Option<Text<'a>>,
 }
 
 /// A resource that belongs to an account and a service.

@@ -1,9 +1,14 @@
 //! Of what is the answer? What the path of its request names.
 
 use crate::policy::endpoint::Endpoint;
+use crate::policy::endpoint::Segment;
+use crate::policy::pools::NumberKind;
 use crate::sid;
 use crate::sid::Sid;
 use crate::sid::SidKind;
+
+/// Where a path says of which kind its numbers are: `/v1/Services/{KS}/{here}`.
+const NUMBERS: usize = 3;
 
 /// The operation, and the identifiers in its path; what is named otherwise is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +26,15 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Of which kind its numbers are, where it is about numbers.
+    pub fn numbers(&self) -> Option<NumberKind> {
+        match self.endpoint.operation()?.template.get(NUMBERS)? {
+            Segment::Literal("PhoneNumbers") => Some(NumberKind::PhoneNumber),
+            Segment::Literal("ShortCodes") => Some(NumberKind::ShortCode),
+            Segment::Literal(_) | Segment::Id(_) | Segment::IdOrName(_) => None,
+        }
+    }
+
     /// What a path of this operation names. Of a path that is no operation's it is nothing.
     pub fn of(endpoint: Endpoint, path: &str) -> Self {
         let mut subject =

@@ -124,9 +124,15 @@ fn a_page_tells_all_of_its_records_and_where_the_next_is() {
     let lesson = told_by_list(Endpoint::ListPhoneNumber, &list).unwrap();
     let Facts::Numbers(numbers) = &lesson.facts else { panic!("{lesson:?}") };
     assert_eq!((numbers.len(), lesson.next_page.as_deref()), (2, Some("http://a/b?c")));
+    assert!(!lesson.is_whole_list);
     let empty = page("phone_numbers", &[], None);
     let lesson = told_by_list(Endpoint::ListPhoneNumber, &empty).unwrap();
-    let nothing = Lesson { account: None, facts: Facts::Numbers(vec![]), next_page: None };
+    let nothing = Lesson {
+        account: None,
+        facts: Facts::Numbers(vec![]),
+        next_page: None,
+        is_whole_list: true,
+    };
     assert_eq!(lesson, nothing);
 }
 
