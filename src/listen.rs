@@ -141,6 +141,7 @@ mod tests {
                 seats: Seats::new(),
                 pools: Pools::new(),
                 bodies: Arc::default(),
+                readings: Arc::default(),
                 digests: DigestKey::new(&[7; 16]),
                 clock: Clock::manual(),
             };

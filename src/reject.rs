@@ -9,6 +9,7 @@ use crate::ingress::HeadFault;
 use crate::inspect::Violation;
 use crate::inspect::violation::ViolationKind;
 use crate::isolate::Panicked;
+use crate::pool;
 
 /// A request that the gateway answers itself.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum Rejection {
     /// Its body does not keep to the rules.
     #[error(transparent)]
     Invalid(#[from] Violation),
+    /// It would add a number for which there is no room.
+    #[error(transparent)]
+    Pool(#[from] pool::Denial),
     /// The upstream did not answer.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -38,7 +42,9 @@ impl Rejection {
     pub const fn decision(&self) -> Decision {
         match self {
             Self::Unroutable(_) => Decision::Unroutable,
-            Self::Denied(_) | Self::Invalid(Violation::NoRoom { .. }) => Decision::Limited,
+            Self::Denied(_) | Self::Invalid(Violation::NoRoom { .. }) | Self::Pool(_) => {
+                Decision::Limited
+            }
             Self::Head(_) | Self::Invalid(_) => Decision::Invalid,
             Self::Upstream(_) => Decision::UpstreamFailed,
             Self::Panicked(_) => Decision::Failed,
@@ -59,6 +65,8 @@ impl Rejection {
             },
             Self::Denied(denial) => Refusal::from(denial),
             Self::Invalid(violation) => Refusal::Body(violation.kind()),
+            Self::Pool(pool::Denial::Full { .. }) => Refusal::Pool,
+            Self::Pool(pool::Denial::Uncounted { .. }) => Refusal::PoolCount,
             Self::Upstream(_) | Self::Panicked(_) => return None,
         })
     }
@@ -70,7 +78,7 @@ impl Rejection {
 pub enum Decision {
     /// The upstream answered.
     Forwarded,
-    /// Refused by a rate or by a cap (429, 503).
+    /// Refused by a rate, by a cap or by a full pool (429, 503, 400).
     Limited,
     /// Refused for its head or its body (400, 408, 413, 414, 415, 431, 501, 505).
     Invalid,
@@ -143,11 +151,15 @@ pub enum Refusal {
     Keys,
     /// The body breaks a rule.
     Body(ViolationKind),
+    /// A pool of numbers is full.
+    Pool,
+    /// The numbers in a pool could not be counted.
+    PoolCount,
 }
 
 impl Refusal {
     /// Every refusal, in the order of [`index`](Self::index).
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Syntax,
         Self::HeadSize,
         Self::Host,
@@ -167,6 +179,8 @@ impl Refusal {
         Self::Body(ViolationKind::BodyMemory),
         Self::Body(ViolationKind::Unreadable),
         Self::Body(ViolationKind::Slow),
+        Self::Pool,
+        Self::PoolCount,
     ];
 
     /// A small number for arrays with one place for each refusal.
@@ -189,6 +203,8 @@ impl Refusal {
             Self::ServiceInFlight => "service_in_flight",
             Self::Keys => "keys",
             Self::Body(kind) => kind.label(),
+            Self::Pool => "pool",
+            Self::PoolCount => "pool_count",
         }
     }
 }

@@ -119,6 +119,7 @@ impl Server {
             seats: Seats::new(),
             pools: Pools::new(),
             bodies: Arc::default(),
+            readings: Arc::default(),
             digests: DigestKey::new(&parts.digest_key),
             clock: parts.clock,
         };

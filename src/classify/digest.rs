@@ -42,7 +42,7 @@ impl DigestKey {
     }
 
     /// The digest of a service's unique name within its account.
-    pub(super) fn of_name(&self, account: AccountKey, name: &str) -> Digest {
+    pub(crate) fn of_name(&self, account: AccountKey, name: &str) -> Digest {
         match account {
             AccountKey::Sid(sid) => self.digest(&[b"name", &sid.bytes(), name.as_bytes()]),
             AccountKey::Credential(Digest(bytes)) => {

@@ -40,8 +40,8 @@ use crate::time::Clock;
 use connections::Connection;
 use connections::Connections;
 
-/// Sends requests to the upstream over connections of one worker.
-#[derive(Debug)]
+/// Sends requests to the upstream over connections of one worker, as its clones do.
+#[derive(Clone, Debug)]
 pub struct Forwarder {
     connections: Rc<Connections>,
     /// Counts requests, so that several origins are asked in turn.

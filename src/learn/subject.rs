@@ -1,6 +1,7 @@
 //! Of what is the answer? What the path of its request names.
 
 use crate::policy::endpoint::Endpoint;
+use crate::policy::endpoint::Method;
 use crate::policy::endpoint::Segment;
 use crate::policy::pools::NumberKind;
 use crate::sid;
@@ -26,6 +27,13 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// Whether the operation may put a number into a pool.
+    pub fn fills_a_pool(&self) -> bool {
+        let operation = self.endpoint.operation();
+        self.numbers().is_some()
+            && operation.is_some_and(|operation| operation.method == Method::Post)
+    }
+
     /// Of which kind its numbers are, where it is about numbers.
     pub fn numbers(&self) -> Option<NumberKind> {
         match self.endpoint.operation()?.template.get(NUMBERS)? {
@@ -75,6 +83,14 @@ mod tests {
         assert_eq!(subject.session, Some(session));
         assert_eq!(subject.participant, Some(participant));
         assert_eq!(subject.number, None);
+    }
+
+    #[test]
+    fn what_adds_or_moves_a_number_may_fill_a_pool() {
+        let fills = |endpoint| Subject::of(endpoint, "").fills_a_pool();
+        assert!(fills(Endpoint::CreatePhoneNumber) && fills(Endpoint::UpdateShortCode));
+        assert!(!fills(Endpoint::DeletePhoneNumber) && !fills(Endpoint::ListShortCode));
+        assert!(!fills(Endpoint::CreateSession) && !fills(Endpoint::Unmatched));
     }
 
     #[test]

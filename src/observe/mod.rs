@@ -7,6 +7,7 @@ mod advisory;
 pub mod events;
 pub mod journal;
 pub mod metrics;
+mod pools;
 pub mod request_log;
 mod timestamp;
 
@@ -35,9 +36,13 @@ use crate::links::Untouched;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::log::AccessLog;
 use crate::policy::log::LogPolicy;
+use crate::policy::pools::PoolKind;
 use crate::policy::rate::Mode;
 use crate::policy::rate::RateLimit;
 use crate::policy::rate::SetBy;
+use crate::pool;
+use crate::pool::Full;
+use crate::pool::Hold;
 use crate::reject::Decision;
 use crate::reject::Refusal;
 use crate::reject::Rejection;
@@ -101,15 +106,24 @@ struct Outcome {
     fault: Option<UpstreamFault>,
     /// The limit on trial that would have refused.
     on_trial: Option<Refusal>,
-    /// The rate that refused, or would have.
-    rate: Option<RateOutcome>,
+    /// The rate or the pool that refused, or would have.
+    limit: Option<LimitOutcome>,
 }
 
 #[derive(Debug)]
-struct RateOutcome {
+struct LimitOutcome {
     allowed: u32,
-    retry_after: Duration,
-    set_by: SetBy,
+    set_by: Option<SetBy>,
+    found: Found,
+}
+
+/// What was found beyond what is allowed.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    /// A window that has room again after so long.
+    Rate(Duration),
+    /// So many numbers in a pool.
+    Pool(PoolKind, u32),
 }
 
 impl Observer {
@@ -130,7 +144,7 @@ impl Observer {
                 refusal: None,
                 fault: None,
                 on_trial: None,
-                rate: None,
+                limit: None,
             },
             seen: None,
         }
@@ -198,10 +212,18 @@ impl Record {
         }
         let Some(denial) = &permit.would_deny else { return };
         self.outcome.on_trial = Some(Refusal::from(denial));
-        self.outcome.rate = rate_outcome(denial);
+        self.outcome.limit = LimitOutcome::of_rate(denial);
         if let Some(class) = self.class {
             self.observer.metrics.count_shadow_refusal(class.endpoint);
         }
+    }
+
+    /// The request holds room in a pool; a rule on trial may say that there is none.
+    pub fn held(&mut self, hold: Option<&Hold>) {
+        let Some(full) = hold.and_then(Hold::would_refuse) else { return };
+        self.outcome.on_trial = Some(Refusal::Pool);
+        self.outcome.limit = Some(LimitOutcome::of_full(&full));
+        self.observer.metrics.count_pool_shadow_refusal(full.kind);
     }
 
     /// The upstream has begun an answer, `sent` being when it was asked; the charge to the window
@@ -235,7 +257,7 @@ impl Record {
         self.outcome.refusal = rejection.refusal();
         match rejection {
             Rejection::Denied(denial) => {
-                self.outcome.rate = rate_outcome(denial);
+                self.outcome.limit = LimitOutcome::of_rate(denial);
                 if let Some(seen) = &mut self.seen {
                     seen.limit = denial.limit();
                     seen.retry_after = Some(denial.seconds_to_wait());
@@ -246,6 +268,7 @@ impl Record {
             | Rejection::Unroutable(_)
             | Rejection::Invalid(_)
             | Rejection::Panicked(_) => {}
+            Rejection::Pool(denial) => self.outcome.limit = LimitOutcome::of_pool(denial),
         }
     }
 
@@ -269,7 +292,8 @@ impl Record {
             self.class.and_then(|class| class.service?.sid()).map(|sid| sid.to_string());
         let account =
             self.class.and_then(|class| class.account.sid()).map(|sid| sid.to_string());
-        let set_by = self.outcome.rate.as_ref().map(|rate| rate.set_by.to_string());
+        let set_by = self.outcome.limit.as_ref().and_then(|limit| limit.set_by.as_ref());
+        let set_by = set_by.map(SetBy::to_string);
         let mut fields = Vec::with_capacity(16);
         fields.push(("decision", Field::Word(self.outcome.decision.label())));
         let status = self.outcome.status.map(|status| u64::from(status.as_u16()));
@@ -285,9 +309,17 @@ impl Record {
         push(&mut fields, "limit", refusal.map(|refusal| Field::Word(refusal.label())));
         push(&mut fields, "mode", self.outcome.on_trial.map(|_| Field::Word("shadow")));
         push(&mut fields, "fault", self.outcome.fault.map(|fault| Field::Word(fault.label())));
-        if let Some(rate) = &self.outcome.rate {
-            fields.push(("allowed", Field::Number(rate.allowed.into())));
-            fields.push(("retry_after_ms", Field::Number(millis(rate.retry_after))));
+        if let Some(limit) = &self.outcome.limit {
+            fields.push(("allowed", Field::Number(limit.allowed.into())));
+            match limit.found {
+                Found::Rate(retry_after) => {
+                    fields.push(("retry_after_ms", Field::Number(millis(retry_after))));
+                }
+                Found::Pool(kind, used) => {
+                    fields.push(("pool", Field::Word(kind.label())));
+                    fields.push(("used", Field::Number(used.into())));
+                }
+            }
         }
         push(&mut fields, "set_by", set_by.as_deref().map(Field::Text));
         fields.push(("client", Field::Word(&client)));
@@ -339,14 +371,30 @@ impl Drop for Record {
     }
 }
 
-fn rate_outcome(denial: &Denial) -> Option<RateOutcome> {
-    match denial {
-        Denial::Rate(rate) => Some(RateOutcome {
-            allowed: rate.allowed(),
-            retry_after: rate.retry_after,
-            set_by: rate.set_by.clone(),
-        }),
-        Denial::InFlight { .. } | Denial::TooManyKeys { .. } => None,
+impl LimitOutcome {
+    fn of_rate(denial: &Denial) -> Option<Self> {
+        match denial {
+            Denial::Rate(rate) => Some(Self {
+                allowed: rate.allowed(),
+                set_by: Some(rate.set_by.clone()),
+                found: Found::Rate(rate.retry_after),
+            }),
+            Denial::InFlight { .. } | Denial::TooManyKeys { .. } => None,
+        }
+    }
+
+    fn of_pool(denial: &pool::Denial) -> Option<Self> {
+        match denial {
+            pool::Denial::Full { full, set_by, .. } => {
+                Some(Self { set_by: Some(set_by.clone()), ..Self::of_full(full) })
+            }
+            pool::Denial::Uncounted { .. } => None,
+        }
+    }
+
+    const fn of_full(full: &Full) -> Self {
+        let found = Found::Pool(full.kind, full.used);
+        Self { allowed: full.limit, set_by: None, found }
     }
 }
 

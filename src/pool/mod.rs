@@ -11,6 +11,7 @@
 
 mod change;
 mod count;
+mod denial;
 mod hold;
 mod numbers;
 mod open;
@@ -44,6 +45,7 @@ pub use count::COUNTS_APART;
 pub use count::CountOutcome;
 pub use count::Need;
 pub use count::SECOND_LOOK;
+pub use denial::Denial;
 pub use hold::Claim;
 pub use hold::Hold;
 use service::Claimed;

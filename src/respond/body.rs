@@ -15,6 +15,7 @@ use crate::admit::Permit;
 use crate::forward::AnswerBody;
 use crate::forward::AnswerError;
 use crate::ingress::Turn;
+use crate::learn::Reading;
 use crate::links::Relinking;
 use crate::observe::Record;
 
@@ -36,6 +37,9 @@ struct Streamed {
     /// What its frames become, where links are rewritten.
     relinking: Option<Box<Relinking>>,
     record: Record,
+    /// Where it is read as it passes; it ends before the last piece is handed over, so that a
+    /// client which has the whole answer finds the gateway knowing what it tells.
+    reading: Option<Reading>,
     /// Given back when the last byte has been handed over, or the client has left.
     _permit: Permit,
 }
@@ -50,9 +54,13 @@ impl ReplyBody {
         relinking: Option<Relinking>,
         permit: Permit,
         record: Record,
+        reading: Option<Reading>,
     ) -> Self {
         let relinking = relinking.map(Box::new);
-        let streamed = Streamed { body, relinking, record, _permit: permit };
+        let mut streamed = Streamed { body, relinking, record, reading, _permit: permit };
+        if streamed.body.is_end_stream() {
+            streamed.end_reading();
+        }
         Self { kind: Kind::Streamed(Box::new(streamed)), turn: None }
     }
 
@@ -89,10 +97,30 @@ impl Streamed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Err(error))) = &frame {
-            self.record.broke_off(error);
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(reading), Some(piece)) = (&mut self.reading, frame.data_ref()) {
+                    reading.take(piece);
+                }
+                // A body of known length says so with its last piece, a chunked one with `None`.
+                if self.body.is_end_stream() {
+                    self.end_reading();
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.reading = None;
+                self.record.broke_off(error);
+            }
+            Poll::Ready(None) => self.end_reading(),
+            Poll::Pending => {}
         }
         frame
+    }
+
+    fn end_reading(&mut self) {
+        if let Some(reading) = self.reading.take() {
+            reading.end();
+        }
     }
 
     fn is_end_stream(&self) -> bool {

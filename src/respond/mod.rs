@@ -26,11 +26,13 @@ use crate::forward::AnswerBody;
 use crate::forward::X_REQUEST_ID;
 use crate::inspect::Rest;
 use crate::inspect::Violation;
+use crate::learn::Reading;
 use crate::links;
 use crate::links::Relinking;
 use crate::observe::Record;
 use crate::policy::Policy;
 use crate::policy::upstream::Upstream;
+use crate::pool;
 use crate::reject::Rejection;
 use crate::sid::AccountKey;
 use crate::sid::ServiceKey;
@@ -74,25 +76,28 @@ pub fn rejection(
                 rate_limit::insert(headers, &denial.limit, denial.standing.as_ref());
             }
         }
-        Rejection::Invalid(Violation::NoRoom { .. }) => {
+        Rejection::Invalid(Violation::NoRoom { .. })
+        | Rejection::Pool(pool::Denial::Uncounted { .. }) => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         Rejection::Head(_)
         | Rejection::Unroutable(_)
         | Rejection::Invalid(_)
+        | Rejection::Pool(_)
         | Rejection::Upstream(_)
         | Rejection::Panicked(_) => {}
     }
     response
 }
 
-/// The upstream's answer on its way to the client. Permit and record stay with the body until
-/// its last byte.
+/// The upstream's answer on its way to the client, read on its way where there is a `reading`.
+/// Permit and record stay with the body until its last byte.
 pub fn forwarded(
     policy: &Policy,
     answer: Response<AnswerBody>,
     permit: Permit,
     record: Record,
+    reading: Option<Reading>,
 ) -> Response<ReplyBody> {
     let (mut parts, body) = answer.into_parts();
     let relinking = relinking(&policy.upstream, &mut parts, &body, &record);
@@ -102,7 +107,7 @@ pub fn forwarded(
     if !parts.headers.contains_key(X_REQUEST_ID) {
         parts.headers.insert(X_REQUEST_ID, record.request_id().clone());
     }
-    Response::from_parts(parts, ReplyBody::streamed(body, relinking, permit, record))
+    Response::from_parts(parts, ReplyBody::streamed(body, relinking, permit, record, reading))
 }
 
 /// How the links in the answer become the gateway's; none where it stays as it is.
@@ -142,6 +147,7 @@ const fn frames_badly(rejection: &Rejection) -> bool {
         },
         Rejection::Unroutable(_)
         | Rejection::Denied(_)
+        | Rejection::Pool(_)
         | Rejection::Upstream(_)
         | Rejection::Panicked(_) => false,
     }

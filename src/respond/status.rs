@@ -9,10 +9,13 @@ use crate::forward::UpstreamError;
 use crate::ingress::HeadFault;
 use crate::inspect::Violation;
 use crate::policy::limit::OversizeStatus;
+use crate::pool;
 use crate::reject::Rejection;
 
 /// Some field is not what it should be.
 const INVALID_FIELD: u32 = 80701;
+/// A pool of numbers has no room: "Maximum Pool Size Error".
+const POOL_FULL: u32 = 80622;
 /// The upstream gave no answer that could be passed on.
 const UPSTREAM: u32 = 20500;
 
@@ -25,6 +28,10 @@ pub(super) fn of(rejection: &Rejection) -> (StatusCode, u32) {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Rejection::Invalid(violation) => return of_violation(violation),
+        Rejection::Pool(pool::Denial::Full { .. }) => {
+            return (StatusCode::BAD_REQUEST, POOL_FULL);
+        }
+        Rejection::Pool(pool::Denial::Uncounted { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         Rejection::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Rejection::Upstream(error) => return (of_upstream(error), UPSTREAM),
     };

@@ -83,6 +83,11 @@ impl Admission {
         }
     }
 
+    /// Whether this name stands for this service.
+    pub fn is_name_of(&self, name: Digest, service: Sid, now: Tick) -> bool {
+        self.learned.names.alias(name).stands_for(now) == Some(service)
+    }
+
     /// Whether any name stands for this service.
     pub fn knows_name_of(&self, service: Sid) -> bool {
         self.learned.names.has_any_of(service)

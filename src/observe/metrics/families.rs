@@ -8,6 +8,7 @@ use prometheus::IntCounter;
 use prometheus::IntGauge;
 
 use crate::admit::GiveBack;
+use crate::learn::Unread;
 use crate::links::Untouched;
 use crate::observe::metrics::HandshakeStage;
 use crate::observe::metrics::ReloadResult;
@@ -36,6 +37,7 @@ pub(super) struct UpstreamMetrics {
     pub(super) idle: IntGauge,
     pub(super) opened: IntCounter,
     pub(super) retries: IntCounter,
+    pub(super) unread: Vec<IntCounter>,
     pub(super) untouched_links: Vec<IntCounter>,
 }
 
@@ -128,6 +130,14 @@ impl UpstreamMetrics {
             retries: make.counter(
                 "maskgate_upstream_retries_total",
                 "Requests sent to the upstream a second time, over a fresh connection",
+            )?,
+            unread: make.counters(
+                (
+                    "maskgate_answers_unread_total",
+                    "Answers of the upstream that would have told something, but could not be read",
+                ),
+                "reason",
+                Unread::ALL.iter().map(|reason| reason.label()),
             )?,
             untouched_links: make.counters(
                 (

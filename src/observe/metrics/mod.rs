@@ -16,6 +16,7 @@ use prometheus::Registry;
 use prometheus::TextEncoder;
 
 use crate::admit::GiveBack;
+use crate::learn::Unread;
 use crate::links::Untouched;
 use crate::policy::endpoint::Endpoint;
 use crate::pool::Fill;
@@ -185,6 +186,11 @@ impl Metrics {
     /// Counts a request that the upstream did not answer wholly.
     pub fn count_upstream_error(&self, fault: UpstreamFault) {
         increment(&self.upstream.errors, fault.index());
+    }
+
+    /// Counts an answer that tells nothing, though it should.
+    pub fn count_unread(&self, reason: Unread) {
+        increment(&self.upstream.unread, reason.index());
     }
 
     /// Counts an answer whose links stay as they are.

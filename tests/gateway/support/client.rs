@@ -1,5 +1,6 @@
 //! A client that says exactly what it is told to.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use base64::Engine;
@@ -7,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header;
+use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::Full;
 use hyper::client::conn::http1;
@@ -145,7 +147,11 @@ impl Connection {
     }
 }
 
-pub(crate) async fn read(response: http::Response<hyper::body::Incoming>) -> Reply {
+pub(crate) async fn read<B>(response: http::Response<B>) -> Reply
+where
+    B: Body,
+    B::Error: fmt::Debug,
+{
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Reply { status: parts.status.as_u16(), headers: parts.headers, body }

@@ -1,6 +1,7 @@
 //! An upstream in this process: it answers as it is told and remembers what it was asked.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -16,6 +17,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use maskgate::backend::Backend;
+use maskgate::backend::Options;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -41,12 +44,47 @@ pub(crate) enum Behaviour {
     Judge(fn(&Received) -> Option<u16>),
     /// Answers when it is let, one request for each permit.
     Wait(Arc<Semaphore>),
+    /// Is the embedded backend, unless something comes between.
+    Backend(Arc<Backend>, Interference),
     /// Writes these bytes in answer to whatever it reads first, and closes.
     Raw(Vec<u8>),
     /// Writes these bytes in answer to the first request of a connection, and then nothing.
     Stall(Vec<u8>),
     /// Answers the first request of a connection, then closes it on the second, unanswered.
     ClosesOnReuse,
+}
+
+/// What may come between a request and the embedded backend.
+#[derive(Clone)]
+pub(crate) struct Interference(Arc<dyn Fn(&Received) -> Between + Send + Sync>);
+
+/// What comes between one request and the embedded backend.
+#[derive(Clone, Debug)]
+pub(crate) enum Between {
+    /// Nothing.
+    Nothing,
+    /// The request is carried out when there is a permit.
+    Wait(Arc<Semaphore>),
+    /// It is not carried out, and answered with this status and body.
+    Answer(u16, &'static str),
+    /// It is not carried out, and never answered.
+    Silence,
+    /// It is carried out, and never answered.
+    Unheard,
+    /// It is carried out, and answered with this body instead of its own.
+    Says(&'static str),
+}
+
+impl Interference {
+    pub(crate) fn new(between: impl Fn(&Received) -> Between + Send + Sync + 'static) -> Self {
+        Self(Arc::new(between))
+    }
+}
+
+impl fmt::Debug for Interference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interference")
+    }
 }
 
 /// A running upstream; its thread ends with the test process.
@@ -60,6 +98,12 @@ impl Upstream {
     /// One that answers everything with 200 and a small JSON object.
     pub(crate) fn start() -> Self {
         Self::behaving(Behaviour::Answer(200, "{\"sid\":\"KC\"}"))
+    }
+
+    /// The embedded backend, and the same to look into and to change behind the gateway's back.
+    pub(crate) fn backend(between: Interference) -> (Self, Arc<Backend>) {
+        let backend = Arc::new(Backend::new(Options { seed: Some(1), ..Options::default() }));
+        (Self::behaving(Behaviour::Backend(Arc::clone(&backend), between)), backend)
     }
 
     pub(crate) fn behaving(behaviour: Behaviour) -> Self {
@@ -102,7 +146,10 @@ async fn accept(listener: std::net::TcpListener, behaviour: Behaviour, log: Log)
         let (stream, _) = listener.accept().await.unwrap();
         let (behaviour, log) = (behaviour.clone(), Arc::clone(&log));
         match behaviour {
-            Behaviour::Answer(..) | Behaviour::Judge(_) | Behaviour::Wait(_) => {
+            Behaviour::Answer(..)
+            | Behaviour::Judge(_)
+            | Behaviour::Wait(_)
+            | Behaviour::Backend(..) => {
                 tokio::spawn(serve(stream, behaviour, log));
             }
             Behaviour::Raw(bytes) => drop(tokio::spawn(raw(stream, bytes, log))),
@@ -126,6 +173,9 @@ async fn serve(stream: TcpStream, behaviour: Behaviour, log: Log) {
             };
             log.lock().unwrap().push(received.clone());
             let (status, text) = match behaviour {
+                Behaviour::Backend(backend, between) => {
+                    return Ok::<_, Infallible>(carry_out(backend, between, received).await);
+                }
                 Behaviour::Answer(status, text) => (*status, *text),
                 Behaviour::Judge(judge) => match judge(&received) {
                     Some(status) => (status, "{}"),
@@ -142,10 +192,42 @@ async fn serve(stream: TcpStream, behaviour: Behaviour, log: Log) {
                 .header("content-type", "application/json")
                 .body(Full::new(Bytes::from_static(text.as_bytes())))
                 .unwrap();
-            Ok::<_, Infallible>(response)
+            Ok(response)
         }
     });
     drop(http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await);
+}
+
+async fn carry_out(
+    backend: &Backend,
+    Interference(between): &Interference,
+    received: Received,
+) -> Response<Full<Bytes>> {
+    let between = between(&received);
+    match &between {
+        Between::Nothing | Between::Unheard | Between::Says(_) => {}
+        Between::Wait(permits) => permits.acquire().await.unwrap().forget(),
+        Between::Silence => std::future::pending().await,
+        Between::Answer(status, text) => {
+            let answer = Response::builder().status(*status);
+            let answer = answer.header("content-type", "application/json");
+            return answer.body(Full::from(*text)).unwrap();
+        }
+    }
+    let mut request = http::Request::new(Full::new(received.body));
+    *request.method_mut() = received.method.parse().unwrap();
+    *request.uri_mut() = received.target.parse().unwrap();
+    *request.headers_mut() = received.headers;
+    let mut answer = backend.answer(request).await;
+    match between {
+        Between::Unheard => std::future::pending().await,
+        Between::Says(text) => {
+            *answer.body_mut() = Full::from(text);
+            answer.headers_mut().remove("content-length");
+            answer
+        }
+        Between::Nothing | Between::Wait(_) | Between::Answer(..) | Between::Silence => answer,
+    }
 }
 
 /// Reads the head of one request; its first line goes to the log.

@@ -3,6 +3,12 @@
 //! Five stages in order, each a function that answers with what the next one needs or with its
 //! own refusal; the first refusal is the answer. See `docs/life-of-a-request.md`.
 
+mod count;
+mod lessons;
+mod listing;
+mod pupil;
+mod room;
+
 use std::future;
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -17,6 +23,7 @@ use http::Request;
 use http::Response;
 use http::StatusCode;
 use http::header::EXPECT;
+use http::request::Parts;
 use hyper::body::Incoming;
 
 use crate::admit::Admission;
@@ -33,6 +40,8 @@ use crate::forward::Caller;
 use crate::forward::Forwarder;
 use crate::forward::Outgoing;
 use crate::forward::X_REQUEST_ID;
+use crate::gateway::lessons::Lessons;
+use crate::gateway::room::Asker;
 use crate::ingress::Turn;
 use crate::inspect::Expectation;
 use crate::inspect::Rest;
@@ -41,6 +50,8 @@ use crate::inspect::discard;
 use crate::inspect::inspect;
 use crate::inspect::violation::ViolationKind;
 use crate::isolate::isolated;
+use crate::learn::Reading;
+use crate::learn::Subject;
 use crate::links;
 use crate::observe::Observer;
 use crate::observe::Record;
@@ -55,8 +66,7 @@ use crate::respond;
 use crate::respond::ReplyBody;
 use crate::time::Clock;
 
-/// What all workers share: the windows, the seats, the number pools, the policy pointer and the
-/// key of digests.
+/// What all workers share: the windows, the seats, the policy pointer and the key of digests.
 #[derive(Debug)]
 pub struct Shared {
     /// The policy in force.
@@ -65,10 +75,12 @@ pub struct Shared {
     pub admission: Admission,
     /// Who sits at which number.
     pub seats: Seats,
-    /// How many numbers each service has.
-    pub pools: Pools,
-    /// The bodies that are held.
+    /// The bodies of requests that are held.
     pub bodies: Arc<ByteBudget>,
+    /// The bodies of answers that are held while they are read.
+    pub readings: Arc<ByteBudget>,
+    /// The numbers of services.
+    pub pools: Pools,
     /// The key of credentials' and names' hashes.
     pub digests: DigestKey,
     /// The clock that windows are judged by.
@@ -125,7 +137,9 @@ impl Gateway {
                 .unwrap_or_else(|panicked| Err(panicked.into())),
         };
         let answer = match passed {
-            Ok((answer, permit)) => respond::forwarded(&policy, answer, permit, record),
+            Ok(Passed { answer, permit, reading }) => {
+                respond::forwarded(&policy, answer, permit, record, reading)
+            }
             Err(rejection) => {
                 let rest = if is_slow(&rejection) {
                     Rest::Unread // it was waited for already
@@ -144,15 +158,15 @@ impl Gateway {
     /// The stages in order; the first `?` that fires is the answer.
     async fn pass(
         &self,
-        policy: &Policy,
+        policy: &Arc<Policy>,
         request: Request<&mut Tap<Incoming>>,
         caller: &Caller,
         record: &mut Record,
-    ) -> Result<(Response<AnswerBody>, Permit), Rejection> {
+    ) -> Result<Passed, Rejection> {
         let (head, body) = request.into_parts();
         record.keep_trace(&head.headers);
-        let class = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
-        let class = self.shared.admission.identify(class, record.begun());
+        let asked = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
+        let class = self.shared.admission.identify(asked, record.begun());
         record.classified(class);
         let admitted = self.shared.admission.admit(policy, &class, record.begun());
         if admitted.is_err() {
@@ -163,17 +177,60 @@ impl Gateway {
         let waiting = Waiting { shared: &self.shared, class, permit: &mut permit };
         let inspection = inspect(policy, &self.shared.bodies, &class, &head, body);
         let body = self.when_all_is_there(policy, &class, waiting.permit, inspection).await?; // 4xx
+        let checked = Checked { policy, caller, asked, class, head, body };
+        let (answer, reading) = self.exchange(checked, record, waiting).await?;
+        Ok(Passed { answer, permit, reading }) // the permit lives until the last byte
+    }
+
+    /// Sends a request that has passed every check but that of the pools.
+    async fn exchange(
+        &self,
+        checked: Checked<'_>,
+        record: &mut Record,
+        waiting: Waiting<'_>,
+    ) -> Result<(Response<AnswerBody>, Option<Reading>), Rejection> {
+        let subject = Subject::of(checked.class.endpoint, checked.head.uri.path());
         let request_id = record.request_id().clone();
-        let has_links = links::public_url(&policy.upstream, class.endpoint).is_some();
-        let accept = if has_links { Accept::Identity } else { Accept::Any };
-        let outgoing = Outgoing { head, body, caller, request_id, accept };
+        let asker = Asker { checked: &checked, subject: &subject, request_id: &request_id };
+        let hold = self.room(asker).await?; // 400, 503
+        record.held(hold.as_ref());
+        let Checked { policy, caller, asked, class, head, body } = checked;
+        let mut lessons = Lessons::new(self, policy, (asked, class), subject, hold);
         let sent = self.shared.clock.now();
+        lessons.sent();
+        let has_links = links::public_url(&policy.upstream, class.endpoint).is_some();
+        // What a compressed answer says of a number cannot be read.
+        let is_plain = has_links || subject.fills_a_pool();
+        let accept = if is_plain { Accept::Identity } else { Accept::Any };
+        let outgoing = Outgoing { head, body, caller, request_id, accept };
         let answer = self.forwarder.send(&policy.upstream, outgoing).await;
         let given_back = waiting.end(answer.as_ref().ok().map(Response::status));
+        let reading = lessons.end(&answer);
         let answer = answer?; // 502, 504
         record.answered(answer.status(), sent, given_back);
-        Ok((answer, permit)) // the permit lives until the last byte
+        Ok((answer, reading))
     }
+}
+
+/// A request that keeps to the rules.
+struct Checked<'a> {
+    policy: &'a Arc<Policy>,
+    caller: &'a Caller,
+    /// As it names its service and its caller.
+    asked: RequestClass,
+    /// The same, by what is known of them.
+    class: RequestClass,
+    head: Parts,
+    /// As it came.
+    body: Bytes,
+}
+
+/// What passed every stage.
+struct Passed {
+    answer: Response<AnswerBody>,
+    permit: Permit,
+    /// Where the answer is read as it passes.
+    reading: Option<Reading>,
 }
 
 impl Gateway {
@@ -251,108 +308,4 @@ fn is_harmless(id: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Client;
-    use super::Gateway;
-    use super::Shared;
-    use super::is_harmless;
-    use crate::admit::Admission;
-    use crate::advise::Seats;
-    use crate::classify::DigestKey;
-    use crate::forward::Forwarder;
-    use crate::ingress::Conversation;
-    use crate::observe::Observer;
-    use crate::observe::metrics::Metrics;
-    use crate::observe::metrics::Readings;
-    use crate::observe::request_log::LogSink;
-    use crate::observe::request_log::RequestLog;
-    use crate::policy::Policy;
-    use crate::policy::PolicyHandle;
-    use crate::policy::upstream::Origin;
-    use crate::policy::upstream::Scheme;
-    use crate::policy::upstream::Upstream;
-    use crate::pool::Pools;
-    use crate::time::Clock;
-    use hyper::server::conn::http1;
-    use hyper::service::service_fn;
-    use hyper_util::rt::TokioIo;
-    use std::convert::Infallible;
-    use std::sync::Arc;
-    use std::time::Duration;
-    use tokio::io::AsyncReadExt;
-    use tokio::io::AsyncWriteExt;
-    use tokio::runtime;
-
-    fn gateway() -> Gateway {
-        let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".to_owned(), port: 1 };
-        let clock = Clock::manual();
-        let shared = Shared {
-            policy: PolicyHandle::new(Policy::for_upstream(Upstream::plain(origin))),
-            admission: Admission::new(),
-            seats: Seats::new(),
-            pools: Pools::new(),
-            bodies: Arc::default(),
-            digests: DigestKey::new(&[7; 16]),
-            clock: clock.clone(),
-        };
-        let observer = Observer {
-            metrics: Arc::new(Metrics::new(Duration::ZERO).unwrap()),
-            log: RequestLog::new(LogSink::new().0),
-            clock: clock.clone(),
-            journal: None,
-        };
-        let forwarder = Forwarder::new(clock, Arc::default());
-        Gateway { shared: Arc::new(shared), forwarder, observer }
-    }
-
-    /// Sends one client's bytes and answers with all that comes back.
-    async fn say(gateway: &Gateway, bytes: &str) -> String {
-        let (mut stream, server) = tokio::io::duplex(1 << 16);
-        let address = ([127, 0, 0, 1], 1).into();
-        let client = Client::new(address, address.ip(), Scheme::Http);
-        let conversation = Conversation::new();
-        let answer = service_fn(|request| {
-            let turn = conversation.begin();
-            async { Ok::<_, Infallible>(gateway.handle(request, &client, turn).await) }
-        });
-        let serving = http1::Builder::new().serve_connection(TokioIo::new(server), answer);
-        let asking = async {
-            stream.write_all(bytes.as_bytes()).await.unwrap();
-            let mut said = String::new();
-            stream.read_to_string(&mut said).await.unwrap();
-            said
-        };
-        let (served, said) = tokio::join!(serving, asking);
-        assert!(served.is_ok());
-        said
-    }
-
-    #[test]
-    fn a_panic_ends_one_request_and_its_connection_serves_on() {
-        // A runtime without sockets: what has to be forwarded panics.
-        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let gateway = gateway();
-        let request = |line: &str| {
-            let basic = "QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMTp4";
-            format!("{line} HTTP/1.1\r\nhost: a\r\nauthorization: Basic {basic}\r\n")
-        };
-        let (panics, refused) = (request("GET /v1/Services"), request("GET /elsewhere"));
-        let bytes = format!("{panics}\r\n{refused}\r\n{panics}connection: close\r\n\r\n");
-        let said = runtime.block_on(say(&gateway, &bytes));
-        let statuses: Vec<_> = said.split("HTTP/1.1 ").skip(1).map(|each| &each[..3]).collect();
-        assert_eq!(statuses, ["500", "404", "500"]);
-        assert_eq!(gateway.shared.admission.in_flight(), 0, "what it held is given back");
-        let metrics = gateway.observer.metrics.render(&Readings::default()).unwrap();
-        let failed = "maskgate_requests_total{decision=\"failed\",endpoint=\"ListService\"} 2";
-        assert!(metrics.contains(failed), "{metrics}");
-    }
-
-    #[test]
-    fn only_a_short_plain_request_id_is_kept() {
-        assert!(is_harmless(b"0af7-trace_1.2:3"));
-        assert!(!is_harmless(b""));
-        assert!(!is_harmless(b"two words"));
-        assert!(!is_harmless(b"quote\""));
-        assert!(!is_harmless(&[b'a'; 129]));
-    }
-}
+mod tests;
