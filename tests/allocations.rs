@@ -167,28 +167,33 @@ fn upstream() -> SocketAddr {
 
 fn serve(mut stream: TcpStream) {
     stream.set_nodelay(true).unwrap();
-    let (mut answer, at) = service();
+    let (mut answer, places) = service();
     let mut request = [0; 4096];
     while let Some(length) = read_message(&mut stream, &mut request) {
         let sid = find(&request[..length], b"/KS").unwrap() + 1;
-        answer[at..at + SID].copy_from_slice(&request[sid..sid + SID]);
+        for at in places {
+            answer[at..at + SID].copy_from_slice(&request[sid..sid + SID]);
+        }
         stream.write_all(&answer).unwrap();
     }
 }
 
-/// The bytes of the answer, and where its SID stands.
-fn service() -> (Vec<u8>, usize) {
-    let sid = "?".repeat(SID);
-    let mut body =
-        format!("{{\"sid\": \"{sid}\", \"account_sid\": \"{ACCOUNT}\", \"padding\": \"");
+/// The bytes of the answer, and the two places where its SID stands: each service has a name of
+/// its own, so that the gateway soon knows all of them and reads no more answers.
+fn service() -> (Vec<u8>, [usize; 2]) {
+    let (sid, name) = ("?".repeat(SID), "!".repeat(SID));
+    let mut body = format!(
+        "{{\"sid\": \"{sid}\", \"account_sid\": \"{ACCOUNT}\", \"unique_name\": \"{name}\", \
+         \"padding\": \""
+    );
     while body.len() < BODY - 2 {
         body.push('x');
     }
     let head = "HTTP/1.1 200 OK\r\nServer: upstream\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
         Content-Type: application/json\r\nConnection: keep-alive\r\n";
     let answer = format!("{head}Content-Length: {BODY}\r\n\r\n{body}\"}}").into_bytes();
-    let at = find(&answer, sid.as_bytes()).unwrap();
-    (answer, at)
+    let places = [sid, name].map(|place| find(&answer, place.as_bytes()).unwrap());
+    (answer, places)
 }
 
 /// Reads a head and its body into `buffer`, and answers with the length of both; with nothing
