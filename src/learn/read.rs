@@ -11,6 +11,7 @@ use super::facts::SessionFact;
 use super::record::Interaction;
 use super::record::Meta;
 use super::record::Number;
+use super::record::Owner;
 use super::record::Page;
 use super::record::Participant;
 use super::record::Record;
@@ -80,12 +81,11 @@ fn records<'a, T: Record + Deserialize<'a>>(
     } else {
         (vec![serde_json::from_slice::<T>(json).ok()?], None)
     };
-    let account = list.first().map(T::account);
+    let account = list.first().map(|record| record.owner().account);
     let is_expected = |record: &T| {
-        Some(record.account()) == account
-            && record.account().kind() == SidKind::Account
-            && record.service().kind() == SidKind::Service
-            && agrees(subject.service, record.service())
+        let Owner { account: of, service } = record.owner();
+        let are_sids = of.kind() == SidKind::Account && service.kind() == SidKind::Service;
+        are_sids && Some(of) == account && agrees(subject.service, service)
     };
     if !list.iter().all(is_expected) {
         return None;

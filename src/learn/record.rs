@@ -34,10 +34,16 @@ pub(super) struct Meta<'a> {
     pub(super) previous_page_url: Option<Text<'a>>,
 }
 
+/// Whose a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) account: Sid,
+    pub(super) service: Sid,
+}
+
 /// A resource that belongs to an account and a service.
 pub(super) trait Record {
-    fn account(&self) -> Sid;
-    fn service(&self) -> Sid;
+    fn owner(&self) -> Owner;
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,52 +106,32 @@ pub(super) struct Interaction {
 }
 
 impl Record for Service<'_> {
-    fn account(&self) -> Sid {
-        self.account_sid
-    }
-
-    fn service(&self) -> Sid {
-        self.sid
+    fn owner(&self) -> Owner {
+        Owner { account: self.account_sid, service: self.sid }
     }
 }
 
 impl Record for Number {
-    fn account(&self) -> Sid {
-        self.account_sid
-    }
-
-    fn service(&self) -> Sid {
-        self.service_sid
+    fn owner(&self) -> Owner {
+        Owner { account: self.account_sid, service: self.service_sid }
     }
 }
 
 impl Record for Session<'_> {
-    fn account(&self) -> Sid {
-        self.account_sid
-    }
-
-    fn service(&self) -> Sid {
-        self.service_sid
+    fn owner(&self) -> Owner {
+        Owner { account: self.account_sid, service: self.service_sid }
     }
 }
 
 impl Record for Participant<'_> {
-    fn account(&self) -> Sid {
-        self.account_sid
-    }
-
-    fn service(&self) -> Sid {
-        self.service_sid
+    fn owner(&self) -> Owner {
+        Owner { account: self.account_sid, service: self.service_sid }
     }
 }
 
 impl Record for Interaction {
-    fn account(&self) -> Sid {
-        self.account_sid
-    }
-
-    fn service(&self) -> Sid {
-        self.service_sid
+    fn owner(&self) -> Owner {
+        Owner { account: self.account_sid, service: self.service_sid }
     }
 }
 
