@@ -6,7 +6,9 @@
 mod advisory;
 pub mod events;
 pub mod journal;
+mod line;
 pub mod metrics;
+mod outcome;
 mod pools;
 pub mod request_log;
 mod timestamp;
@@ -26,7 +28,6 @@ use http::header::EXPECT;
 use http::request::Parts;
 use http_body::Body;
 
-use crate::admit::Denial;
 use crate::admit::GiveBack;
 use crate::admit::Permit;
 use crate::agent::Agent;
@@ -36,12 +37,8 @@ use crate::links::Untouched;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::log::AccessLog;
 use crate::policy::log::LogPolicy;
-use crate::policy::pools::PoolKind;
 use crate::policy::rate::Mode;
 use crate::policy::rate::RateLimit;
-use crate::policy::rate::SetBy;
-use crate::pool;
-use crate::pool::Full;
 use crate::pool::Hold;
 use crate::reject::Decision;
 use crate::reject::Refusal;
@@ -54,7 +51,8 @@ use journal::Journal;
 use journal::Sighting;
 use journal::Tap;
 use metrics::Metrics;
-use request_log::Field;
+use outcome::LimitOutcome;
+use outcome::Outcome;
 use request_log::RequestLog;
 
 /// One worker's view of what it reports to.
@@ -96,34 +94,6 @@ struct Seen {
     limit: Option<RateLimit>,
     enforced: bool,
     retry_after: Option<u64>,
-}
-
-#[derive(Debug)]
-struct Outcome {
-    decision: Decision,
-    status: Option<StatusCode>,
-    refusal: Option<Refusal>,
-    fault: Option<UpstreamFault>,
-    /// The limit on trial that would have refused.
-    on_trial: Option<Refusal>,
-    /// The rate or the pool that refused, or would have.
-    limit: Option<LimitOutcome>,
-}
-
-#[derive(Debug)]
-struct LimitOutcome {
-    allowed: u32,
-    set_by: Option<SetBy>,
-    found: Found,
-}
-
-/// What was found beyond what is allowed.
-#[derive(Clone, Copy, Debug)]
-enum Found {
-    /// A window that has room again after so long.
-    Rate(Duration),
-    /// So many numbers in a pool.
-    Pool(PoolKind, u32),
 }
 
 impl Observer {
@@ -285,56 +255,6 @@ impl Record {
             AccessLog::Off => false,
         }
     }
-
-    fn write_line(&self, whole: Duration) {
-        let client = self.client.to_string();
-        let service =
-            self.class.and_then(|class| class.service?.sid()).map(|sid| sid.to_string());
-        let account =
-            self.class.and_then(|class| class.account.sid()).map(|sid| sid.to_string());
-        let set_by = self.outcome.limit.as_ref().and_then(|limit| limit.set_by.as_ref());
-        let set_by = set_by.map(SetBy::to_string);
-        let mut fields = Vec::with_capacity(16);
-        fields.push(("decision", Field::Word(self.outcome.decision.label())));
-        let status = self.outcome.status.map(|status| u64::from(status.as_u16()));
-        push(&mut fields, "status", status.map(Field::Number));
-        push(
-            &mut fields,
-            "endpoint",
-            self.class.map(|class| Field::Word(class.endpoint.name())),
-        );
-        push(&mut fields, "service", service.as_deref().map(Field::Word));
-        push(&mut fields, "account", account.as_deref().map(Field::Word));
-        let refusal = self.outcome.refusal.or(self.outcome.on_trial);
-        push(&mut fields, "limit", refusal.map(|refusal| Field::Word(refusal.label())));
-        push(&mut fields, "mode", self.outcome.on_trial.map(|_| Field::Word("shadow")));
-        push(&mut fields, "fault", self.outcome.fault.map(|fault| Field::Word(fault.label())));
-        if let Some(limit) = &self.outcome.limit {
-            fields.push(("allowed", Field::Number(limit.allowed.into())));
-            match limit.found {
-                Found::Rate(retry_after) => {
-                    fields.push(("retry_after_ms", Field::Number(millis(retry_after))));
-                }
-                Found::Pool(kind, used) => {
-                    fields.push(("pool", Field::Word(kind.label())));
-                    fields.push(("used", Field::Number(used.into())));
-                }
-            }
-        }
-        push(&mut fields, "set_by", set_by.as_deref().map(Field::Text));
-        fields.push(("client", Field::Word(&client)));
-        let request_id = self.request_id.to_str().unwrap_or_default();
-        fields.push(("request_id", Field::Word(request_id)));
-        let trace = self.traceparent.as_ref().and_then(|value| value.to_str().ok());
-        push(&mut fields, "traceparent", trace.map(Field::Word));
-        push(
-            &mut fields,
-            "upstream_us",
-            self.upstream.map(|taken| Field::Number(micros(taken))),
-        );
-        fields.push(("duration_us", Field::Number(micros(whole))));
-        self.observer.log.write(self.log.format, &fields);
-    }
 }
 
 impl Drop for Record {
@@ -369,49 +289,6 @@ impl Drop for Record {
             });
         }
     }
-}
-
-impl LimitOutcome {
-    fn of_rate(denial: &Denial) -> Option<Self> {
-        match denial {
-            Denial::Rate(rate) => Some(Self {
-                allowed: rate.allowed(),
-                set_by: Some(rate.set_by.clone()),
-                found: Found::Rate(rate.retry_after),
-            }),
-            Denial::InFlight { .. } | Denial::TooManyKeys { .. } => None,
-        }
-    }
-
-    fn of_pool(denial: &pool::Denial) -> Option<Self> {
-        match denial {
-            pool::Denial::Full { full, set_by, .. } => {
-                Some(Self { set_by: Some(set_by.clone()), ..Self::of_full(full) })
-            }
-            pool::Denial::Uncounted { .. } => None,
-        }
-    }
-
-    const fn of_full(full: &Full) -> Self {
-        let found = Found::Pool(full.kind, full.used);
-        Self { allowed: full.limit, set_by: None, found }
-    }
-}
-
-fn push<'a>(
-    fields: &mut Vec<(&'static str, Field<'a>)>,
-    name: &'static str,
-    field: Option<Field<'a>>,
-) {
-    fields.extend(field.map(|field| (name, field)));
-}
-
-fn micros(span: Duration) -> u64 {
-    crate::time::micros(span)
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// `version-trace-parent-flags`, lower-case hexadecimal (W3C Trace Context §3.2.2).

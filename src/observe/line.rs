@@ -1,0 +1,77 @@
+//! What stands in a request's line of the log?
+
+use std::time::Duration;
+
+use super::Record;
+use super::outcome::Found;
+use super::request_log::Field;
+use crate::policy::rate::SetBy;
+
+impl Record {
+    /// Writes the line of a request that took so long.
+    pub(super) fn write_line(&self, whole: Duration) {
+        let client = self.client.to_string();
+        let service =
+            self.class.and_then(|class| class.service?.sid()).map(|sid| sid.to_string());
+        let account =
+            self.class.and_then(|class| class.account.sid()).map(|sid| sid.to_string());
+        let set_by = self.outcome.limit.as_ref().and_then(|limit| limit.set_by.as_ref());
+        let set_by = set_by.map(SetBy::to_string);
+        let mut fields = Vec::with_capacity(16);
+        fields.push(("decision", Field::Word(self.outcome.decision.label())));
+        let status = self.outcome.status.map(|status| u64::from(status.as_u16()));
+        push(&mut fields, "status", status.map(Field::Number));
+        push(
+            &mut fields,
+            "endpoint",
+            self.class.map(|class| Field::Word(class.endpoint.name())),
+        );
+        push(&mut fields, "service", service.as_deref().map(Field::Word));
+        push(&mut fields, "account", account.as_deref().map(Field::Word));
+        let refusal = self.outcome.refusal.or(self.outcome.on_trial);
+        push(&mut fields, "limit", refusal.map(|refusal| Field::Word(refusal.label())));
+        push(&mut fields, "mode", self.outcome.on_trial.map(|_| Field::Word("shadow")));
+        push(&mut fields, "fault", self.outcome.fault.map(|fault| Field::Word(fault.label())));
+        if let Some(limit) = &self.outcome.limit {
+            fields.push(("allowed", Field::Number(limit.allowed.into())));
+            match limit.found {
+                Found::Rate(retry_after) => {
+                    fields.push(("retry_after_ms", Field::Number(millis(retry_after))));
+                }
+                Found::Pool(kind, used) => {
+                    fields.push(("pool", Field::Word(kind.label())));
+                    fields.push(("used", Field::Number(used.into())));
+                }
+            }
+        }
+        push(&mut fields, "set_by", set_by.as_deref().map(Field::Text));
+        fields.push(("client", Field::Word(&client)));
+        let request_id = self.request_id.to_str().unwrap_or_default();
+        fields.push(("request_id", Field::Word(request_id)));
+        let trace = self.traceparent.as_ref().and_then(|value| value.to_str().ok());
+        push(&mut fields, "traceparent", trace.map(Field::Word));
+        push(
+            &mut fields,
+            "upstream_us",
+            self.upstream.map(|taken| Field::Number(micros(taken))),
+        );
+        fields.push(("duration_us", Field::Number(micros(whole))));
+        self.observer.log.write(self.log.format, &fields);
+    }
+}
+
+fn push<'a>(
+    fields: &mut Vec<(&'static str, Field<'a>)>,
+    name: &'static str,
+    field: Option<Field<'a>>,
+) {
+    fields.extend(field.map(|field| (name, field)));
+}
+
+fn micros(span: Duration) -> u64 {
+    crate::time::micros(span)
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
