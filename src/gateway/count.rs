@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::time;
 
+use crate::classify::RequestClass;
 use crate::forward::Forwarder;
 use crate::gateway::Shared;
 use crate::gateway::listing::Errand;
@@ -25,20 +26,29 @@ pub(super) struct Count {
     pub(super) observer: Observer,
     pub(super) policy: Arc<Policy>,
     pub(super) errand: Errand,
-    pub(super) account: Option<Sid>,
+    pub(super) class: RequestClass,
     pub(super) service: Sid,
+}
+
+/// All numbers of a service.
+#[derive(Default)]
+struct Numbers {
+    kinds: HashMap<Sid, PoolKind>,
+    /// Whose they are; none where there is none.
+    account: Option<Sid>,
 }
 
 impl Count {
     /// Counts, within its time, and tells what came of it.
-    pub(super) async fn run(self, counting: Counting) {
+    pub(super) async fn run(self, mut counting: Counting) {
         let limits = &self.policy.limits.pools;
         let numbers = time::timeout(limits.count_timeout, self.numbers()).await;
         let now = self.shared.clock.now();
         let outcome = match numbers {
-            Ok(Ok(numbers)) => {
-                self.observer.pool_drift(counting.finish(numbers, now));
-                let rule = limits.rule(self.account, self.service);
+            Ok(Ok(Numbers { kinds, account })) => {
+                counting.told_account(account);
+                self.observer.pool_drift(counting.finish(kinds, now));
+                let rule = self.shared.pool_rule(&self.policy, &self.class, self.service);
                 for near in self.shared.pools.near(self.service, rule, now) {
                     self.observer.pool_near(self.service, &near);
                 }
@@ -56,17 +66,19 @@ impl Count {
         self.observer.pool_counted(self.service, outcome);
     }
 
-    async fn numbers(&self) -> Result<HashMap<Sid, PoolKind>, ListFault> {
+    async fn numbers(&self) -> Result<Numbers, ListFault> {
         let short_codes =
             self.policy.limits.pools.short_codes.then_some(Endpoint::ListShortCode);
-        let mut numbers = HashMap::new();
+        let mut all = Numbers::default();
         for list in [Endpoint::ListPhoneNumber].into_iter().chain(short_codes) {
             let upstream = &self.policy.upstream;
             let listed =
                 self.errand.list(&self.forwarder, upstream, list, self.service).await?;
-            let kinds = listed.iter().map(|each| (each.sid, PoolKind::of(each.is_reserved)));
-            numbers.extend(kinds);
+            let listed_kinds = listed.numbers.iter();
+            let kinds = listed_kinds.map(|each| (each.sid, PoolKind::of(each.is_reserved)));
+            all.kinds.extend(kinds);
+            all.account = all.account.or(listed.account);
         }
-        Ok(numbers)
+        Ok(all)
     }
 }

@@ -82,7 +82,7 @@ impl<'g> Lessons<'g> {
             UpstreamError::ResponseTimeout(_)
             | UpstreamError::Broken(_)
             | UpstreamError::Unframed(_)
-            | UpstreamError::UnexpectedUpgrade => {}
+            | UpstreamError::UnexpectedUpgrade => self.forget_unfollowed(),
         }
     }
 
@@ -95,6 +95,7 @@ impl<'g> Lessons<'g> {
         if let Some(hold) = &mut self.hold {
             hold.accepted();
         }
+        self.forget_unfollowed();
         self.learn_from_head();
         if !self.is_body_of_interest() {
             return None;
@@ -134,6 +135,17 @@ impl<'g> Lessons<'g> {
             (status, self.asked.service)
         {
             admission.forget_name(name, self.asked.credential, clock.now());
+        }
+    }
+
+    /// With `mode: off` numbers come and go unseen: what was known of them would be wrong by the
+    /// time that the mode is another. A request that the upstream refuses changes nothing.
+    fn forget_unfollowed(&self) {
+        if let Some(service) = self.subject.service
+            && self.subject.changes_a_pool()
+            && !self.is_pooled()
+        {
+            self.gateway.shared.pools.gone(service);
         }
     }
 
@@ -215,7 +227,7 @@ impl<'g> Lessons<'g> {
 
     fn is_pooled(&self) -> bool {
         self.subject.service.is_some_and(|service| {
-            let rule = self.policy.limits.pools.rule(self.class.account.sid(), service);
+            let rule = self.gateway.shared.pool_rule(self.policy, &self.class, service);
             rule.mode != Mode::Off
         })
     }

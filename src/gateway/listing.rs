@@ -61,6 +61,14 @@ pub(super) struct Errand {
     request_id: HeaderValue,
 }
 
+/// One of a service's two lists.
+#[derive(Default)]
+pub(super) struct Listed {
+    pub(super) numbers: Vec<NumberFact>,
+    /// Whose they are; none where there is none.
+    pub(super) account: Option<Sid>,
+}
+
 impl Errand {
     /// In the name of the client that sent this request.
     pub(super) fn of(head: &Parts, caller: &Caller, request_id: &HeaderValue) -> Self {
@@ -80,24 +88,25 @@ impl Errand {
         upstream: &Upstream,
         list: Endpoint,
         service: Sid,
-    ) -> Result<Vec<NumberFact>, ListFault> {
+    ) -> Result<Listed, ListFault> {
         let path = path_of(list, service);
         let subject = Subject::of(list, &path);
-        let mut numbers = Vec::new();
+        let mut listed = Listed::default();
         let mut next = format!("{path}?{FIRST_PAGE}");
         for _ in 0..MOST_PAGES {
             let answer = self.ask(forwarder, upstream, &next).await?;
             if is_gone(list, answer.status()) {
-                return Ok(Vec::new());
+                return Ok(listed);
             }
             let page = page(answer).await?;
             let lesson = learn::read(&subject, &page).ok_or(ListFault::Failed)?;
             if let Facts::Numbers(facts) = lesson.facts {
-                numbers.extend(facts);
+                listed.numbers.extend(facts);
             }
+            listed.account = listed.account.or(lesson.account);
             match lesson.next_page {
                 Some(url) => next = below(&path, &url).ok_or(ListFault::Failed)?,
-                None => return Ok(numbers),
+                None => return Ok(listed),
             }
         }
         Err(ListFault::Failed)

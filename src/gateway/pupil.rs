@@ -153,7 +153,7 @@ impl Pupil {
         else {
             return;
         };
-        let rule = self.policy.limits.pools.rule(self.class.account.sid(), service);
+        let rule = self.shared.pool_rule(&self.policy, &self.class, service);
         for near in self.shared.pools.near(service, rule, self.shared.clock.now()) {
             self.observer.pool_near(service, &near);
         }

@@ -7,12 +7,15 @@ use http::HeaderValue;
 use tokio::task;
 use tokio::time;
 
+use crate::classify::RequestClass;
 use crate::gateway::Checked;
 use crate::gateway::Gateway;
+use crate::gateway::Shared;
 use crate::gateway::count::Count;
 use crate::gateway::listing::Errand;
 use crate::inspect::Flag;
 use crate::learn::Subject;
+use crate::policy::Policy;
 use crate::policy::endpoint::Method;
 use crate::policy::pools::PoolKind;
 use crate::policy::pools::PoolRule;
@@ -38,11 +41,25 @@ pub(super) struct Asker<'a> {
     pub(super) request_id: &'a HeaderValue,
 }
 
-/// What it would do to the pools of which service, and the rule for that.
-struct Question<'a> {
+/// What it would do to the pools of which service.
+#[derive(Clone, Copy)]
+struct Question {
     service: Sid,
     change: Change,
-    rule: &'a PoolRule,
+}
+
+impl Shared {
+    /// The rule for a service: that of its account, where a count has told whose it is, and
+    /// until then that of the caller. Whoever claims to be somebody else has no other.
+    pub(super) fn pool_rule<'p>(
+        &self,
+        policy: &'p Policy,
+        class: &RequestClass,
+        service: Sid,
+    ) -> &'p PoolRule {
+        let owner = self.pools.owner(service).or(class.account.sid());
+        policy.limits.pools.rule(owner, service)
+    }
 }
 
 impl Gateway {
@@ -50,25 +67,20 @@ impl Gateway {
     /// nothing to them, or nobody asks.
     pub(super) async fn room(&self, asker: Asker<'_>) -> Result<Option<Hold>, Denial> {
         let Some(question) = asker.question() else { return Ok(None) };
-        match question.rule.mode {
-            Mode::Off => {
-                drop(self.claim(&question)); // what is not followed is forgotten
-                Ok(None)
-            }
-            Mode::Shadow => Ok(self.room_on_trial(&asker, &question)),
-            Mode::Enforce => {
-                let limit = asker.checked.policy.limits.pools.count_timeout;
-                let room = time::timeout(limit, self.certain_room(&asker, &question)).await;
-                let uncounted = Denial::Uncounted { service: question.service };
-                room.unwrap_or(Err(uncounted))
-            }
-        }
+        let limit = asker.checked.policy.limits.pools.count_timeout;
+        let room = time::timeout(limit, self.certain_room(&asker, question)).await;
+        room.unwrap_or(Err(Denial::Uncounted { service: question.service }))
     }
 
     /// Where a rule is on trial nobody waits for a count.
-    fn room_on_trial(&self, asker: &Asker<'_>, question: &Question<'_>) -> Option<Hold> {
-        self.recount_if_due(asker, question);
-        match self.claim(question) {
+    fn room_on_trial(
+        &self,
+        asker: &Asker<'_>,
+        question: Question,
+        rule: &PoolRule,
+    ) -> Option<Hold> {
+        self.recount_if_due(asker, question.service);
+        match self.claim(question, rule) {
             Claim::Held(hold) => Some(hold),
             Claim::Full(_) | Claim::Uncounted => None,
         }
@@ -77,19 +89,26 @@ impl Gateway {
     async fn certain_room(
         &self,
         asker: &Asker<'_>,
-        question: &Question<'_>,
+        question: Question,
     ) -> Result<Option<Hold>, Denial> {
-        let service = question.service;
+        let (service, checked) = (question.service, asker.checked);
         loop {
-            match self.claim(question) {
+            // After a count it may be known for the first time whose service it is.
+            let rule = self.shared.pool_rule(checked.policy, &checked.class, service);
+            match rule.mode {
+                Mode::Off => return Ok(None),
+                Mode::Shadow => return Ok(self.room_on_trial(asker, question, rule)),
+                Mode::Enforce => {}
+            }
+            match self.claim(question, rule) {
                 Claim::Held(hold) => {
-                    self.recount_if_due(asker, question);
+                    self.recount_if_due(asker, service);
                     return Ok(Some(hold));
                 }
                 Claim::Full(full) => {
                     // Somebody may have made room where the gateway did not see it.
-                    self.recount_if_due(asker, question);
-                    let set_by = question.rule.set_by.clone();
+                    self.recount_if_due(asker, service);
+                    let set_by = rule.set_by.clone();
                     return Err(Denial::Full { service, full, set_by });
                 }
                 Claim::Uncounted => match self.counted(asker, service).await {
@@ -101,8 +120,8 @@ impl Gateway {
         }
     }
 
-    fn claim(&self, question: &Question<'_>) -> Claim {
-        let Question { service, change, rule } = *question;
+    fn claim(&self, question: Question, rule: &PoolRule) -> Claim {
+        let Question { service, change } = question;
         self.shared.pools.claim(service, rule, change, self.shared.clock.now())
     }
 
@@ -128,9 +147,9 @@ impl Gateway {
         }
     }
 
-    fn recount_if_due(&self, asker: &Asker<'_>, question: &Question<'_>) {
+    fn recount_if_due(&self, asker: &Asker<'_>, service: Sid) {
         let pools = &self.shared.pools;
-        let (service, now) = (question.service, self.shared.clock.now());
+        let now = self.shared.clock.now();
         let recount = asker.checked.policy.limits.pools.recount;
         match pools.needs_count(service, recount, now) {
             Need::None => return,
@@ -150,20 +169,16 @@ impl Gateway {
             observer: self.observer.clone(),
             policy: Arc::clone(asker.checked.policy),
             errand: Errand::of(&asker.checked.head, asker.checked.caller, asker.request_id),
-            account: asker.checked.class.account.sid(),
+            class: asker.checked.class,
             service,
         };
         task::spawn_local(count.run(counting));
     }
 }
 
-impl<'a> Asker<'a> {
-    fn question(&self) -> Option<Question<'a>> {
-        let change = self.change()?;
-        let service = self.subject.service?;
-        let rule =
-            self.checked.policy.limits.pools.rule(self.checked.class.account.sid(), service);
-        Some(Question { service, change, rule })
+impl Asker<'_> {
+    fn question(&self) -> Option<Question> {
+        Some(Question { service: self.subject.service?, change: self.change()? })
     }
 
     fn change(&self) -> Option<Change> {

@@ -34,6 +34,13 @@ impl Subject {
             && operation.is_some_and(|operation| operation.method == Method::Post)
     }
 
+    /// Whether the operation may change which numbers are in a pool.
+    pub fn changes_a_pool(&self) -> bool {
+        let operation = self.endpoint.operation();
+        self.numbers().is_some()
+            && operation.is_some_and(|operation| operation.method != Method::Get)
+    }
+
     /// Of which kind its numbers are, where it is about numbers.
     pub fn numbers(&self) -> Option<NumberKind> {
         match self.endpoint.operation()?.template.get(NUMBERS)? {
@@ -91,6 +98,9 @@ mod tests {
         assert!(fills(Endpoint::CreatePhoneNumber) && fills(Endpoint::UpdateShortCode));
         assert!(!fills(Endpoint::DeletePhoneNumber) && !fills(Endpoint::ListShortCode));
         assert!(!fills(Endpoint::CreateSession) && !fills(Endpoint::Unmatched));
+        let changes = |endpoint| Subject::of(endpoint, "").changes_a_pool();
+        assert!(changes(Endpoint::DeletePhoneNumber) && changes(Endpoint::UpdateShortCode));
+        assert!(!changes(Endpoint::ListPhoneNumber) && !changes(Endpoint::DeleteSession));
     }
 
     #[test]

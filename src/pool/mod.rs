@@ -110,11 +110,10 @@ impl Pools {
     /// Asks for room for what a request would do, and holds it. A removal needs none: it is held
     /// always, even where nothing is counted.
     ///
-    /// With `mode: off` nothing is followed: what is known of the service is forgotten, as it
-    /// would be wrong by the time that the mode is another.
+    /// With `mode: off` nothing is followed. What is known of the service would be wrong by the
+    /// time that the mode is another: [`gone`](Self::gone) is for whoever lets a change pass.
     pub fn claim(&self, service: Sid, rule: &PoolRule, change: Change, now: Tick) -> Claim {
         if rule.mode == Mode::Off {
-            self.gone(service);
             return Claim::Uncounted;
         }
         let found = match change {
@@ -137,7 +136,12 @@ impl Pools {
         }
     }
 
-    /// The service is deleted: all of it is forgotten. Changes and counts under way end without
+    /// The account that the service is known to belong to.
+    pub fn owner(&self, service: Sid) -> Option<Sid> {
+        self.find(service)?.with(|service| service.account)
+    }
+
+    /// The service is deleted, or is not followed any more: all of it is forgotten. Changes and counts under way end without
     /// an effect on anything.
     pub fn gone(&self, service: Sid) {
         drop(self.services.remove(&service));

@@ -31,7 +31,8 @@ pub(super) struct Service {
     /// Its counts: the one under way, and what the next one is due for.
     pub(super) count: Count,
     warnings: ByKind<Warning>,
-    /// The account whose credentials it was counted with.
+    /// The account that it belongs to, as the credentials that it was counted with say, or its
+    /// numbers.
     pub(super) account: Option<Sid>,
     /// When it was last asked for.
     pub(super) used_at: Tick,

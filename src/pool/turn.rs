@@ -46,6 +46,12 @@ impl Counting {
         Self { service, account, tell: Some(tell) }
     }
 
+    /// The list says whose numbers they are: that is taken where the caller's account is not
+    /// known.
+    pub fn told_account(&mut self, account: Option<Sid>) {
+        self.account = self.account.or(account);
+    }
+
     /// The upstream's list is read to its end. Answers, for each kind, by how many numbers there
     /// are more than was thought; zero where nothing was thought before.
     pub fn finish(mut self, numbers: HashMap<Sid, PoolKind>, now: Tick) -> ByKind<i64> {

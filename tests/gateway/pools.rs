@@ -21,6 +21,10 @@ use crate::support::upstream::Between;
 use crate::support::upstream::Interference;
 use crate::support::upstream::Received;
 
+/// Not the owner of the service.
+const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000002";
+/// An API key, which the embedded backend takes for one of [`ACCOUNT`].
+const KEY: &str = "SK00000000000000000000000000000001";
 const SMALL: &str = "limits: { pools: { reserved: 3, unreserved: 5 } }";
 
 /// A gateway in front of the embedded backend, and one service of it.
@@ -430,6 +434,21 @@ async fn switched_off_nothing_is_counted_and_nothing_refused() {
 }
 
 #[tokio::test]
+async fn switched_off_what_was_known_is_forgotten_with_the_first_change_that_passes() {
+    let scene = Scene::new(SMALL).await;
+    let first = scene.sid(1, "").await;
+    scene.gateway.reload("limits: { pools: { mode: off } }").await;
+    assert_eq!(scene.added(1, "").await.code(), 80104);
+    scene.gateway.reload(SMALL).await;
+    assert_eq!(scene.pool("unreserved").await, (1, 0), "nothing has changed");
+    scene.gateway.reload("limits: { pools: { mode: off } }").await;
+    assert_eq!(scene.delete(&first).await, 204);
+    scene.gateway.reload(SMALL).await;
+    let page = scene.gateway.page(&format!("/pools?service={}", scene.service)).await;
+    assert_eq!(page.json()["state"], "uncounted");
+}
+
+#[tokio::test]
 async fn an_override_gives_a_service_pools_of_its_own() {
     let scene = Scene::new(SMALL).await;
     let yaml = format!(
@@ -447,6 +466,41 @@ async fn an_override_gives_a_service_pools_of_its_own() {
     let add = |number| Request::post(path.clone(), self::form(number, ""));
     assert_eq!(scene.gateway.send(&add(11)).await.status, 201);
     assert_eq!(scene.gateway.send(&add(12)).await.code(), 80622);
+}
+
+/// A request in the name of another account, or with an API key.
+fn of_caller(request: Request, user: &str, password: &str) -> Request {
+    request.without("authorization").with("authorization", &client::basic(user, password))
+}
+
+#[tokio::test]
+async fn the_rule_of_another_account_is_not_that_of_its_owner_whoever_asks() {
+    let yaml = format!(
+        "limits: {{ pools: {{ unreserved: 2 }}, overrides: [\
+         {{ match: {{ account: {OTHER_ACCOUNT} }}, pools: {{ mode: off }} }}] }}"
+    );
+    let scene = Scene::new(&yaml).await;
+    assert_eq!(scene.added(1, "").await.status, 201);
+    let pages = scene.pages();
+    for password in ["wrong", "password"] {
+        let foreign = of_caller(scene.add(2, ""), OTHER_ACCOUNT, password);
+        assert!([401, 404].contains(&scene.gateway.send(&foreign).await.status));
+    }
+    assert_eq!(scene.pool("unreserved").await, (1, 0), "what is known stays known");
+    assert_eq!(scene.added(3, "").await.status, 201);
+    assert_eq!(scene.pages(), pages, "and is not counted anew");
+}
+
+#[tokio::test]
+async fn an_api_key_has_the_pools_of_its_services_account_before_its_own_is_known() {
+    let yaml = format!(
+        "limits: {{ overrides: [\
+         {{ match: {{ account: {ACCOUNT} }}, pools: {{ unreserved: 1 }} }}] }}"
+    );
+    let scene = Scene::new(&yaml).await;
+    scene.add_behind(1..2, "").await;
+    let add = of_caller(scene.add(2, ""), KEY, "password");
+    assert_eq!(scene.gateway.send(&add).await.code(), 80622);
 }
 
 #[tokio::test]

@@ -258,11 +258,13 @@ fn on_trial_a_full_pool_is_held_and_followed_all_the_same() {
 }
 
 #[test]
-fn with_mode_off_nothing_is_followed_and_what_was_known_is_forgotten() {
+fn with_mode_off_nothing_is_followed_and_what_was_known_is_forgotten_once_it_changes() {
     let mut bench = Bench::counted(0, 500);
     bench.rule.mode = Mode::Off;
     assert!(bench.is_uncounted());
     bench.rule.mode = Mode::Enforce;
+    let _full = bench.full(add(UNRESERVED));
+    bench.pools.gone(SERVICE);
     assert!(bench.is_uncounted(), "numbers may have come and gone");
     assert!(bench.pools.view(&bench.limits(), SERVICE, at(0)).is_none());
 }
