@@ -28,6 +28,7 @@ use crate::policy::rate::Mode;
 use crate::policy::rate::RateLimit;
 use crate::sid::Digest;
 use crate::sid::ServiceKey;
+use crate::sid::Sid;
 use crate::time::Tick;
 pub use answered::GiveBack;
 use case::Caller;
@@ -42,6 +43,7 @@ use in_flight::Full;
 use in_flight::InFlight;
 use in_flight::InFlightGuard;
 use key::Rules;
+use key::Scope;
 use key::WindowKey;
 use known::KnownCredentials;
 use learned::Learned;
@@ -265,6 +267,11 @@ impl Admission {
     /// How many of them are guarded against strangers.
     pub fn guarded_windows(&self) -> usize {
         self.windows.guarded()
+    }
+
+    /// Whether the upstream has accepted these credentials at this service lately.
+    pub fn knows(&self, service: Sid, credential: Digest, now: Tick) -> bool {
+        self.known.is_known(Scope::Service(ServiceKey::Sid(service)), credential, now)
     }
 
     /// How many credentials are no strangers, each counted for every service and account.

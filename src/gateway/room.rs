@@ -22,6 +22,7 @@ use crate::policy::pools::PoolRule;
 use crate::policy::rate::Mode;
 use crate::pool::Change;
 use crate::pool::Claim;
+use crate::pool::Claimant;
 use crate::pool::CountOutcome;
 use crate::pool::CountTurn;
 use crate::pool::Counting;
@@ -80,9 +81,9 @@ impl Gateway {
         rule: &PoolRule,
     ) -> Option<Hold> {
         self.recount_if_due(asker, question.service);
-        match self.claim(question, rule) {
+        match self.claim(asker, question, rule) {
             Claim::Held(hold) => Some(hold),
-            Claim::Full(_) | Claim::Uncounted => None,
+            Claim::Full(_) | Claim::Contested(_) | Claim::Uncounted => None,
         }
     }
 
@@ -100,7 +101,7 @@ impl Gateway {
                 Mode::Shadow => return Ok(self.room_on_trial(asker, question, rule)),
                 Mode::Enforce => {}
             }
-            match self.claim(question, rule) {
+            match self.claim(asker, question, rule) {
                 Claim::Held(hold) => {
                     self.recount_if_due(asker, service);
                     return Ok(Some(hold));
@@ -111,6 +112,7 @@ impl Gateway {
                     let set_by = rule.set_by.clone();
                     return Err(Denial::Full { service, full, set_by });
                 }
+                Claim::Contested(vacancy) => vacancy.comes().await,
                 Claim::Uncounted => match self.counted(asker, service).await {
                     CountOutcome::Counted => {}
                     CountOutcome::Refused => return Ok(None), // as the request itself will be
@@ -120,9 +122,13 @@ impl Gateway {
         }
     }
 
-    fn claim(&self, question: Question, rule: &PoolRule) -> Claim {
+    fn claim(&self, asker: &Asker<'_>, question: Question, rule: &PoolRule) -> Claim {
         let Question { service, change } = question;
-        self.shared.pools.claim(service, rule, change, self.shared.clock.now())
+        let Shared { admission, pools, clock, .. } = &*self.shared;
+        let now = clock.now();
+        let is_known = admission.knows(service, asker.checked.class.credential, now);
+        let by = if is_known { Claimant::Known } else { Claimant::Stranger };
+        pools.claim_by((service, by), rule, change, now)
     }
 
     /// Has the service counted, or waits for another's count of it. Whose credentials were

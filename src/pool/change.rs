@@ -43,6 +43,16 @@ impl Change {
     }
 }
 
+/// Who asks for room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimant {
+    /// Somebody whom the upstream has accepted at this service lately.
+    Known,
+    /// Anybody. What such a one holds is held against other strangers alone, until the upstream
+    /// has accepted it.
+    Stranger,
+}
+
 /// The pools that a form may mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kinds {

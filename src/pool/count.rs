@@ -76,6 +76,9 @@ pub(super) struct Count {
     began: Option<Tick>,
     /// Something has shown that the numbers may be others, or fewer.
     pub(super) is_due: bool,
+    /// A stranger's change has ended without an outcome: no refusal rests on what is known, and
+    /// nobody counts because of it before one would.
+    is_suspect: bool,
     /// A change has ended without an outcome since the last count.
     lost: bool,
     second_look: Option<Tick>,
@@ -91,7 +94,10 @@ struct Running {
     touched: HashMap<Sid, Touch>,
     /// What may have come since it began, and cannot be looked for in the list.
     beside: ByKind<u32>,
+    /// The same of strangers.
+    beside_strange: ByKind<u32>,
     was_due: bool,
+    was_suspect: bool,
 }
 
 /// What was heard of a number while the list is read.
@@ -117,11 +123,9 @@ impl Count {
     }
 
     /// Whether the numbers may be fewer than is known: no refusal rests on them.
-    pub(super) const fn is_doubtful(&self) -> bool {
-        match &self.running {
-            Some(running) => self.is_due || running.was_due,
-            None => self.is_due,
-        }
+    pub(super) fn is_doubtful(&self) -> bool {
+        let was_doubtful = |running: &Running| running.was_due || running.was_suspect;
+        self.is_due || self.is_suspect || self.running.as_ref().is_some_and(was_doubtful)
     }
 
     /// Begins one, unless one is under way or has just begun.
@@ -135,9 +139,15 @@ impl Count {
             return Begin::TooSoon(next.since(now));
         }
         let (tell, told) = watch::channel(None);
-        let was_due = mem::take(&mut self.is_due);
-        let (touched, beside) = (HashMap::new(), ByKind::default());
-        self.running = Some(Running { told, began, touched, beside, was_due });
+        self.running = Some(Running {
+            told,
+            began,
+            touched: HashMap::new(),
+            beside: ByKind::default(),
+            beside_strange: ByKind::default(),
+            was_due: mem::take(&mut self.is_due),
+            was_suspect: mem::take(&mut self.is_suspect),
+        });
         self.began = Some(now);
         Begin::Now(tell)
     }
@@ -154,6 +164,15 @@ impl Count {
     pub(super) const fn note_beside(&mut self, kind: PoolKind) {
         if let Some(running) = &mut self.running {
             increment(running.beside.get_mut(kind));
+        }
+    }
+
+    /// A stranger's change to one of these pools has ended without an outcome.
+    pub(super) fn suspect(&mut self, kinds: impl Iterator<Item = PoolKind>) {
+        self.lost = true;
+        self.is_suspect = true;
+        if let Some(running) = &mut self.running {
+            kinds.for_each(|kind| increment(running.beside_strange.get_mut(kind)));
         }
     }
 
@@ -187,7 +206,11 @@ impl Count {
             }
         }
         self.is_due |= beside != ByKind::default();
-        (list, beside)
+        self.is_suspect |= running.beside_strange != ByKind::default();
+        let all_beside = ByKind::of(|kind| {
+            beside.get(kind).saturating_add(*running.beside_strange.get(kind))
+        });
+        (list, all_beside)
     }
 
     /// The count has come to nothing. After a refusal, which is one request long and may be
@@ -195,6 +218,7 @@ impl Count {
     pub(super) fn give_up(&mut self, outcome: CountOutcome) {
         if let Some(running) = self.running.take() {
             self.is_due |= running.was_due;
+            self.is_suspect |= running.was_suspect;
         }
         if outcome == CountOutcome::Refused {
             self.began = None;

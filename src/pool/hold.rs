@@ -3,11 +3,29 @@
 //! **Invariant:** a hold ends once, whatever becomes of its request: its room is given back, and
 //! either a number has come of it or the service has to be counted.
 
+use tokio::sync::watch;
+
 use crate::policy::pools::PoolKind;
 use crate::pool::Handle;
 use crate::pool::change::Full;
 use crate::pool::open::ChangeId;
 use crate::sid::Sid;
+
+/// Strangers' requests end, or one is accepted. May be waited for on any thread, by any number.
+#[derive(Clone, Debug)]
+pub struct Vacancy(watch::Receiver<()>);
+
+impl Vacancy {
+    pub(super) const fn new(told: watch::Receiver<()>) -> Self {
+        Self(told)
+    }
+
+    /// It is worth asking again.
+    pub async fn comes(mut self) {
+        // Nothing is ever sent: the sender goes.
+        drop(self.0.changed().await);
+    }
+}
 
 /// What a claim of room comes to.
 #[derive(Debug)]
@@ -16,6 +34,8 @@ pub enum Claim {
     Held(Hold),
     /// There is none, and that is certain.
     Full(Full),
+    /// Strangers hold the last places: that is known when the upstream has answered one of them.
+    Contested(Vacancy),
     /// It cannot be said: the service has to be counted before.
     Uncounted,
 }
@@ -23,7 +43,8 @@ pub enum Claim {
 /// Room that a request has in the pools of a service, until its outcome is known.
 ///
 /// Dropped, it ends by how far it had come: before [`Hold::sent`] as if it had never been; after
-/// it, the service has to be counted, as the upstream may have acted; after [`Hold::accepted`],
+/// it, the service has to be counted, as the upstream may have acted (a stranger's number is counted
+/// as if it were there, and looked for before anybody is refused for it); after [`Hold::accepted`],
 /// as granted without a name.
 #[derive(Debug)]
 #[must_use = "dropped at once, it holds nothing"]
@@ -51,7 +72,7 @@ impl Hold {
 
     /// The upstream has answered with 2xx; what it says is still to come.
     pub fn accepted(&mut self) {
-        self.service.with(|service| service.open.accepted(self.id));
+        self.service.with(|service| service.accepted(self.id));
     }
 
     /// The upstream has granted the change: to this number, and of this kind, each as far as its

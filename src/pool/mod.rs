@@ -37,6 +37,7 @@ use crate::sid::Sid;
 use crate::sync::Mutex;
 use crate::time::Tick;
 pub use change::Change;
+pub use change::Claimant;
 pub use change::Full;
 pub use change::Kinds;
 pub use change::Near;
@@ -48,6 +49,7 @@ pub use count::SECOND_LOOK;
 pub use denial::Denial;
 pub use hold::Claim;
 pub use hold::Hold;
+pub use hold::Vacancy;
 use service::Claimed;
 use service::Service;
 pub use turn::CountTurn;
@@ -107,12 +109,23 @@ impl Pools {
         self.services.entry(service).or_default().clone()
     }
 
-    /// Asks for room for what a request would do, and holds it. A removal needs none: it is held
+    /// Asks for room for what a known caller's request would do, and holds it. A removal needs none: it is held
     /// always, even where nothing is counted.
     ///
     /// With `mode: off` nothing is followed. What is known of the service would be wrong by the
     /// time that the mode is another: [`gone`](Self::gone) is for whoever lets a change pass.
     pub fn claim(&self, service: Sid, rule: &PoolRule, change: Change, now: Tick) -> Claim {
+        self.claim_by((service, Claimant::Known), rule, change, now)
+    }
+
+    /// The same for whoever it is.
+    pub fn claim_by(
+        &self,
+        (service, by): (Sid, Claimant),
+        rule: &PoolRule,
+        change: Change,
+        now: Tick,
+    ) -> Claim {
         if rule.mode == Mode::Off {
             return Claim::Uncounted;
         }
@@ -121,9 +134,10 @@ impl Pools {
             Change::Add { .. } | Change::Move { .. } => self.find(service),
         };
         let Some(found) = found else { return Claim::Uncounted };
-        match found.with(|service| service.claim(rule, change, now)) {
+        match found.with(|service| service.claim(rule, change, by, now)) {
             Claimed::Held(id, full) => Claim::Held(Hold::new(found, id, full)),
             Claimed::Full(full) => Claim::Full(full),
+            Claimed::Contested(told) => Claim::Contested(Vacancy::new(told)),
             Claimed::Uncounted => Claim::Uncounted,
         }
     }

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use crate::policy::pools::ByKind;
 use crate::policy::pools::PoolKind;
 use crate::pool::change::Change;
+use crate::pool::change::Claimant;
 use crate::pool::numbers::Numbers;
 use crate::pool::numbers::decrement;
 use crate::pool::numbers::increment;
@@ -33,6 +34,8 @@ pub(super) struct Open {
     pub(super) sent: Option<Moment>,
     /// Whether the upstream has answered with 2xx.
     pub(super) is_accepted: bool,
+    /// Whether the upstream has never accepted the caller here, and has not done so yet.
+    pub(super) is_strange: bool,
     room: ByKind<bool>,
 }
 
@@ -79,6 +82,12 @@ impl OpenChanges {
         *self.held.get(kind)
     }
 
+    /// How many of them are strangers'.
+    pub(super) fn strange(&self, kind: PoolKind) -> u32 {
+        let is_strange = |open: &&Open| open.is_strange && *open.room.get(kind);
+        u32::try_from(self.all.values().filter(is_strange).count()).unwrap_or(u32::MAX)
+    }
+
     /// How many of them may be for numbers that are counted already: of those that are added,
     /// one that has shown up; of those that are moved, one that has no name yet.
     pub(super) fn doubtful(&self, kind: PoolKind, numbers: &Numbers) -> u32 {
@@ -102,10 +111,16 @@ impl OpenChanges {
     }
 
     /// Holds room for `change`.
-    pub(super) fn begin(&mut self, change: Change, numbers: &Numbers) -> ChangeId {
+    pub(super) fn begin(
+        &mut self,
+        change: Change,
+        by: Claimant,
+        numbers: &Numbers,
+    ) -> ChangeId {
         let id = ChangeId(self.next());
         let room = Self::room(change, numbers);
-        let open = Open { change, sent: None, is_accepted: false, room };
+        let is_strange = by == Claimant::Stranger;
+        let open = Open { change, sent: None, is_accepted: false, is_strange, room };
         self.all.insert(id, open);
         open.places().for_each(|kind| increment(self.held.get_mut(kind)));
         id
@@ -124,6 +139,7 @@ impl OpenChanges {
         self.sent(id);
         if let Some(open) = self.all.get_mut(&id) {
             open.is_accepted = true;
+            open.is_strange = false;
         }
     }
 

@@ -5,11 +5,14 @@
 
 use std::collections::HashMap;
 
+use tokio::sync::watch;
+
 use crate::policy::pools::ByKind;
 use crate::policy::pools::PoolKind;
 use crate::policy::pools::PoolRule;
 use crate::policy::rate::Mode;
 use crate::pool::change::Change;
+use crate::pool::change::Claimant;
 use crate::pool::change::Full;
 use crate::pool::change::Kinds;
 use crate::pool::change::Near;
@@ -30,6 +33,8 @@ pub(super) struct Service {
     pub(super) standing: Standing,
     /// Its counts: the one under way, and what the next one is due for.
     pub(super) count: Count,
+    /// For those who wait until a stranger's change has ended; dropped to tell them.
+    strangers: Option<watch::Sender<()>>,
     warnings: ByKind<Warning>,
     /// The account that it belongs to, as the credentials that it was counted with say, or its
     /// numbers.
@@ -54,6 +59,8 @@ pub(super) enum Standing {
 pub(super) enum Claimed {
     Held(ChangeId, Option<Full>),
     Full(Full),
+    /// Strangers hold the last places.
+    Contested(watch::Receiver<()>),
     Uncounted,
 }
 
@@ -69,11 +76,17 @@ impl Service {
     }
 
     /// Holds room for a change.
-    pub(super) fn claim(&mut self, rule: &PoolRule, change: Change, now: Tick) -> Claimed {
+    pub(super) fn claim(
+        &mut self,
+        rule: &PoolRule,
+        change: Change,
+        by: Claimant,
+        now: Tick,
+    ) -> Claimed {
         self.used_at = self.used_at.max(now);
         if let Change::Remove { .. } = change {
             // Followed even where nothing is known yet: a list may be read meanwhile.
-            return Claimed::Held(self.open.begin(change, &self.numbers), None);
+            return Claimed::Held(self.open.begin(change, by, &self.numbers), None);
         }
         let Standing::Counted(_) = self.standing else { return Claimed::Uncounted };
         let room = OpenChanges::room(change, &self.numbers);
@@ -82,13 +95,20 @@ impl Service {
             let (limit, used) = (rule.limit(kind), self.used(kind));
             (used >= limit).then_some(Full { kind, limit, used })
         });
-        if full.is_some_and(|full| !self.is_certain(full, change)) {
-            return Claimed::Uncounted;
-        }
         match full {
+            Some(full) if rule.mode == Mode::Enforce && self.is_contested(full, by) => {
+                let tell = self.strangers.get_or_insert_with(|| watch::Sender::new(()));
+                Claimed::Contested(tell.subscribe())
+            }
+            Some(full) if !self.is_certain(full, change) => Claimed::Uncounted,
             Some(full) if rule.mode == Mode::Enforce => Claimed::Full(full),
-            Some(_) | None => Claimed::Held(self.open.begin(change, &self.numbers), full),
+            Some(_) | None => Claimed::Held(self.open.begin(change, by, &self.numbers), full),
         }
+    }
+
+    /// Whether a known caller would be refused for what strangers hold.
+    fn is_contested(&self, Full { kind, limit, used }: Full, by: Claimant) -> bool {
+        by == Claimant::Known && used.saturating_sub(self.open.strange(kind)) < limit
     }
 
     /// Whether there is no room for `change` whatever it is that is not known for certain.
@@ -109,7 +129,7 @@ impl Service {
         number: Option<Sid>,
         kind: Option<PoolKind>,
     ) {
-        let Some(open) = self.open.end(id) else { return };
+        let Some(open) = self.end(id) else { return };
         let kinds = match open.change {
             Change::Remove { number } => return self.changed(&open, number, None),
             Change::Add { kinds } | Change::Move { kinds, .. } => kinds,
@@ -164,21 +184,44 @@ impl Service {
         self.count.is_due = true;
     }
 
+    /// The upstream has answered with 2xx: whoever asked is no stranger.
+    pub(super) fn accepted(&mut self, id: ChangeId) {
+        self.open.accepted(id);
+        self.strangers = None;
+    }
+
     /// The change has ended, and the upstream has not done it.
     pub(super) fn refused(&mut self, id: ChangeId) {
-        self.open.end(id);
+        self.end(id);
+    }
+
+    /// Whatever may have kept others waiting has ended.
+    fn end(&mut self, id: ChangeId) -> Option<Open> {
+        self.strangers = None;
+        self.open.end(id)
     }
 
     /// The change has ended, and its outcome is known only by how far it had come.
     pub(super) fn abandoned(&mut self, id: ChangeId) {
-        match self.open.get(id).map(|open| (open.is_accepted, open.sent, open.change)) {
-            Some((true, _, _)) => self.granted(id, None, None),
-            Some((false, Some(_), change)) => {
-                self.open.end(id);
-                self.lost(change);
+        let Some(&open) = self.open.get(id) else { return };
+        match (open.is_accepted, open.sent) {
+            (true, _) => self.granted(id, None, None),
+            (false, None) => self.refused(id),
+            (false, Some(_)) => {
+                self.end(id);
+                if open.is_strange { self.suspect(open.change) } else { self.lost(open.change) }
             }
-            Some((false, None, _)) | None => self.refused(id),
         }
+    }
+
+    /// A stranger's request has no outcome. It is counted as if it had been carried out; to have
+    /// the service counted for it would let anybody keep everybody waiting.
+    fn suspect(&mut self, change: Change) {
+        let kinds = || PoolKind::ALL.into_iter().filter(|kind| change.may_go_to(*kind));
+        if self.is_known() {
+            kinds().for_each(|kind| self.numbers.add_unnamed(kind));
+        }
+        self.count.suspect(kinds());
     }
 
     /// The upstream may have done this, or may still do it.

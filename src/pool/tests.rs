@@ -37,7 +37,7 @@ fn claim(pools: &Pools, number: u128, now: Tick) -> Option<Hold> {
     match pools.claim(service(number), &PoolRule::default(), change, now) {
         Claim::Held(hold) => Some(hold),
         Claim::Full(full) => panic!("{full:?}"),
-        Claim::Uncounted => None,
+        Claim::Contested(_) | Claim::Uncounted => None,
     }
 }
 

@@ -44,10 +44,18 @@ impl Scene {
         yaml: &str,
         between: impl Fn(&Received) -> Between + Send + Sync + 'static,
     ) -> Self {
+        Self::waiting("15s", yaml, between).await
+    }
+
+    /// One that waits so long for the upstream.
+    async fn waiting(
+        response: &str,
+        yaml: &str,
+        between: impl Fn(&Received) -> Between + Send + Sync + 'static,
+    ) -> Self {
         let (upstream, backend) = Upstream::backend(Interference::new(between));
         let service = behind(&backend, "POST", "/v1/Services", "UniqueName=a").await;
-        let timeouts = "timeouts: { response: 200ms }";
-        let to = format!("url: {}, {timeouts}", upstream.url());
+        let to = format!("url: {}, timeouts: {{ response: {response} }}", upstream.url());
         let gateway = Gateway::toward(&to, yaml, maskgate::time::Clock::manual()).await;
         let service = service.json()["sid"].as_str().unwrap().to_owned();
         Self { gateway, upstream, backend, service }
@@ -243,7 +251,8 @@ async fn after_a_timeout_the_numbers_are_counted_again() {
             Between::Nothing
         }
     };
-    let scene = Scene::with("limits: { pools: { unreserved: 2 } }", between).await;
+    let yaml = "limits: { pools: { unreserved: 2 } }";
+    let scene = Scene::waiting("200ms", yaml, between).await;
     assert_eq!(scene.added(1, "").await.status, 201);
     let pages = scene.pages();
     deaf.store(true, Ordering::SeqCst);
@@ -501,6 +510,71 @@ async fn an_api_key_has_the_pools_of_its_services_account_before_its_own_is_know
     scene.add_behind(1..2, "").await;
     let add = of_caller(scene.add(2, ""), KEY, "password");
     assert_eq!(scene.gateway.send(&add).await.code(), 80622);
+}
+
+/// Holds back those adds whose caller has a wrong password.
+fn strangers_wait(permits: &Arc<Semaphore>) -> impl Fn(&Received) -> Between + use<> {
+    let (permits, wrong) = (Arc::clone(permits), client::basic(ACCOUNT, "wrong"));
+    move |received| {
+        if is_add(received) && received.headers["authorization"] == wrong.as_str() {
+            Between::Wait(Arc::clone(&permits))
+        } else {
+            Between::Nothing
+        }
+    }
+}
+
+/// Waits until the upstream has been asked for so many additions.
+async fn adds_reach(scene: &Scene, count: usize) {
+    while scene.upstream.received().iter().filter(|each| is_add(each)).count() < count {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_strangers_place_refuses_nobody_whom_the_upstream_has_accepted() {
+    let permits = Arc::new(Semaphore::new(0));
+    let yaml = "limits: { pools: { unreserved: 2 } }";
+    let scene = Scene::with(yaml, strangers_wait(&permits)).await;
+    assert_eq!(scene.added(1, "").await.status, 201);
+    let send = |request: Request| {
+        let address = scene.gateway.address;
+        tokio::spawn(async move { Connection::open(address).await.send(&request).await })
+    };
+    let stranger = send(of_caller(scene.add(2, ""), ACCOUNT, "wrong"));
+    adds_reach(&scene, 2).await;
+    assert_eq!(scene.pool("unreserved").await, (2, 1));
+    let owner = send(scene.add(3, ""));
+    scene.gateway.reaches("maskgate_in_flight_requests", 2.0).await;
+    permits.add_permits(1);
+    assert_eq!(stranger.await.unwrap().status, 401);
+    assert_eq!(owner.await.unwrap().status, 201);
+    assert_eq!(scene.added(4, "").await.code(), 80622);
+}
+
+#[tokio::test]
+async fn a_stranger_that_leaves_makes_nobody_wait_for_a_count() {
+    let permits = Arc::new(Semaphore::new(0));
+    let yaml = "limits: { pools: { unreserved: 3 } }";
+    let scene = Scene::with(yaml, strangers_wait(&permits)).await;
+    assert_eq!(scene.added(1, "").await.status, 201);
+    let pages = scene.pages();
+    let (address, add) = (scene.gateway.address, of_caller(scene.add(2, ""), ACCOUNT, "wrong"));
+    let leaving = tokio::spawn(async move { Connection::open(address).await.send(&add).await });
+    adds_reach(&scene, 2).await;
+    leaving.abort();
+    let left = "maskgate_requests_total{decision=\"abandoned\",endpoint=\"CreatePhoneNumber\"}";
+    scene.gateway.reaches(left, 1.0).await;
+    scene.gateway.advance(Duration::from_secs(2));
+    assert_eq!(scene.added(3, "").await.status, 201);
+    assert_eq!(scene.pages(), pages, "there is room, whatever the stranger has done");
+    assert_eq!(
+        scene.added(4, "").await.status,
+        201,
+        "its number is looked for where it matters"
+    );
+    assert!(scene.pages() > pages);
+    assert_eq!(scene.added(5, "").await.code(), 80622);
 }
 
 #[tokio::test]

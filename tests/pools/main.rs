@@ -17,6 +17,7 @@ mod moves;
 mod properties;
 mod races;
 mod spec;
+mod strangers;
 mod views;
 
 use std::collections::HashMap;

@@ -39,7 +39,7 @@ fn claims(bench: &Bench, begin: &Barrier) -> Vec<Hold> {
             assert_eq!((full.limit, full.used), (500, 500));
             None
         }
-        Claim::Uncounted => panic!("it is counted"),
+        Claim::Contested(_) | Claim::Uncounted => panic!("it is counted"),
     });
     held.collect()
 }

@@ -2,11 +2,14 @@
 
 use maskgate::policy::pools::PoolKind;
 use maskgate::policy::rate::Mode;
+use maskgate::pool::Change;
+use maskgate::pool::Claimant;
 use maskgate::pool::Full;
 use maskgate::pool::Known;
 use maskgate::pool::PoolView;
 use maskgate::pool::ServiceView;
 
+use super::request::Request;
 use super::request::Stage;
 use super::request::Wish;
 use super::world::World;
@@ -64,6 +67,13 @@ impl World {
         if self.is_certain() {
             assert!(most >= full.limit, "{}: {full:?}, but at most {most}", self.name());
         }
+    }
+
+    /// Who is known waits for strangers, and for nobody else, and helps them on.
+    pub(super) fn is_contested(&mut self, change: Change, by: Claimant) {
+        assert_eq!(by, Claimant::Known, "{}: {change:?}", self.name());
+        assert!(self.requests.iter().any(Request::is_strange), "{}: {change:?}", self.name());
+        self.go_on();
     }
 
     /// The gateway knows exactly what the upstream has.

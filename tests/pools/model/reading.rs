@@ -65,7 +65,7 @@ impl World {
         let Some(before) = self.view() else { return };
         let never = Duration::from_hours(24);
         let need = self.pools.needs_count(service, never, self.now());
-        if need == Need::None && self.is_certain() {
+        if need == Need::None && self.is_certain() && self.suspected < self.counted {
             self.certain_rests += 1;
             self.assert_known();
         }

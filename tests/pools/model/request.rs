@@ -2,6 +2,7 @@
 
 use maskgate::policy::pools::PoolKind;
 use maskgate::pool::Change;
+use maskgate::pool::Claimant;
 use maskgate::pool::Hold;
 use maskgate::pool::Kinds;
 use maskgate::sid::Sid;
@@ -34,6 +35,7 @@ pub(super) enum Stage {
 pub(super) struct Request {
     pub(super) wish: Wish,
     pub(super) hold: Option<Hold>,
+    pub(super) by: Claimant,
     pub(super) kinds: Kinds,
     pub(super) stage: Stage,
 }
@@ -69,6 +71,12 @@ impl Wish {
 }
 
 impl Request {
+    /// Whether it is a stranger's that has changes to be heard of.
+    pub(super) fn is_strange(&self) -> bool {
+        let is_strange = self.by == Claimant::Stranger && self.stage != Stage::Accepted;
+        is_strange && self.hold.is_some()
+    }
+
     /// Whether the gateway may have to count one more of `kind` for it than the upstream has.
     pub(super) fn may_count_for(&self, kind: PoolKind) -> bool {
         match self.wish {

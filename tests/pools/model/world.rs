@@ -10,6 +10,7 @@ use maskgate::policy::pools::PoolLimits;
 use maskgate::policy::pools::PoolRule;
 use maskgate::policy::rate::Mode;
 use maskgate::pool::Claim;
+use maskgate::pool::Claimant;
 use maskgate::pool::Kinds;
 use maskgate::pool::Pools;
 use maskgate::pool::ServiceView;
@@ -47,6 +48,8 @@ pub(super) struct World {
     pub(super) reading: Option<Reading>,
     /// When something last happened that the gateway was not told of.
     unheard: u64,
+    /// When a stranger last got no answer to what it had sent.
+    pub(super) suspected: u64,
     /// When the last count that came to its end had begun.
     pub(super) counted: u64,
     /// How often nothing was under way and the gateway was sure of what there is.
@@ -70,6 +73,7 @@ impl World {
             late: Vec::new(),
             reading: None,
             unheard: 0,
+            suspected: 0,
             counted: 0,
             certain_rests: 0,
             refused: 0,
@@ -130,22 +134,24 @@ impl World {
             _ => Wish::Look(self.upstream.show(&mut self.rng)),
         };
         let kinds = if self.rng.u8(0..8) == 0 { Kinds::Either } else { Kinds::Only(kind) };
+        let by = if self.rng.u8(0..4) == 0 { Claimant::Stranger } else { Claimant::Known };
         let hold = match wish.change(kinds) {
             None => None,
             Some(change) => {
                 let rule = &self.limits.pools.rule;
                 let before = self.view();
-                match self.pools.claim(self.service(), rule, change, self.now()) {
+                match self.pools.claim_by((self.service(), by), rule, change, self.now()) {
                     Claim::Held(hold) => {
                         self.assert_room(before);
                         Some(hold)
                     }
                     Claim::Full(full) => return self.is_refused(full),
+                    Claim::Contested(_) => return self.is_contested(change, by),
                     Claim::Uncounted => return self.count(),
                 }
             }
         };
-        let mut request = Request { wish, hold, kinds, stage: Stage::Sent };
+        let mut request = Request { wish, hold, by, kinds, stage: Stage::Sent };
         if let Some(hold) = &mut request.hold {
             if let Some(full) = hold.would_refuse() {
                 self.is_refused(full);
@@ -223,6 +229,9 @@ impl World {
         }
         let index = self.rng.usize(0..self.requests.len());
         let request = self.requests.swap_remove(index);
+        if request.is_strange() {
+            self.suspected = self.step;
+        }
         if request.stage == Stage::Sent && self.rng.bool() {
             self.late.push(request.wish);
         }
@@ -270,6 +279,6 @@ impl World {
         self.service += 1;
         self.upstream = Upstream::default();
         self.late.clear();
-        (self.unheard, self.counted) = (0, 0);
+        (self.unheard, self.suspected, self.counted) = (0, 0, 0);
     }
 }
