@@ -132,7 +132,7 @@ impl Gateway {
     }
 
     /// Has the service counted, or waits for another's count of it. Whose credentials were
-    /// refused says nothing of this caller's.
+    /// refused, or whose worker has ended, says nothing of this caller's.
     async fn counted(&self, asker: &Asker<'_>, service: Sid) -> CountOutcome {
         let account = asker.checked.class.account.sid();
         let mut is_own = false;
@@ -143,10 +143,8 @@ impl Gateway {
                     is_own = true;
                 }
                 CountTurn::Theirs(count) => match count.outcome().await {
-                    CountOutcome::Refused if !is_own => {}
-                    outcome @ (CountOutcome::Counted
-                    | CountOutcome::Refused
-                    | CountOutcome::Failed) => return outcome,
+                    Some(CountOutcome::Refused) | None if !is_own => {}
+                    outcome => return outcome.unwrap_or(CountOutcome::Failed),
                 },
                 CountTurn::TooSoon(left) => time::sleep(left).await,
             }

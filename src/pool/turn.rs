@@ -1,7 +1,7 @@
 //! Who counts a service, and who waits for it?
 //!
-//! **Invariant:** a count ends once, and everybody who waits is told: one that is dropped has
-//! failed.
+//! **Invariant:** a count ends once, and everybody who waits is told: of one that is dropped,
+//! that nothing came of it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -28,9 +28,9 @@ pub enum CountTurn {
     TooSoon(Duration),
 }
 
-/// A count that the caller has to make. Dropped, it has failed.
+/// A count that the caller has to make. Dropped, nothing has come of it.
 #[derive(Debug)]
-#[must_use = "dropped at once, the count has failed"]
+#[must_use = "dropped at once, nothing comes of the count"]
 pub struct Counting {
     service: Handle,
     account: Option<Sid>,
@@ -89,7 +89,7 @@ impl Counting {
 impl Drop for Counting {
     fn drop(&mut self) {
         if self.tell.is_some() {
-            self.give_up(CountOutcome::Failed);
+            self.service.with(|service| service.count.give_up(CountOutcome::Failed));
         }
     }
 }
@@ -103,9 +103,9 @@ impl CountWait {
         Self(told)
     }
 
-    /// What becomes of the count.
-    pub async fn outcome(mut self) -> CountOutcome {
+    /// What becomes of the count; none where it is dropped, as with the worker that it runs on.
+    pub async fn outcome(mut self) -> Option<CountOutcome> {
         let told = self.0.wait_for(Option::is_some).await;
-        told.ok().and_then(|outcome| *outcome).unwrap_or(CountOutcome::Failed)
+        told.ok().and_then(|outcome| *outcome)
     }
 }

@@ -352,6 +352,38 @@ async fn an_upstream_without_short_codes_has_none() {
 }
 
 #[tokio::test]
+async fn a_count_that_ends_with_its_worker_is_made_by_who_waits_for_it() {
+    let permits = Arc::new(Semaphore::new(0));
+    let theirs = Arc::clone(&permits);
+    let wait = move |received: &Received| {
+        if is_page(received) { Between::Wait(Arc::clone(&theirs)) } else { Between::Nothing }
+    };
+    let mut scene = Scene::with(SMALL, wait).await;
+    // The second connection goes to the other of the two workers.
+    let mut connections = Vec::new();
+    for number in 0..2 {
+        let (address, add) = (scene.gateway.address, scene.add(number, ""));
+        let sent = async move { Connection::open(address).await.send(&add).await };
+        connections.push(tokio::spawn(sent));
+        let waiting = f64::from(number + 1);
+        scene.gateway.reaches("maskgate_in_flight_requests", waiting).await;
+        while scene.pages() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    connections[0].abort();
+    scene.gateway.reaches("maskgate_in_flight_requests", 1.0).await;
+    scene.gateway.advance(Duration::from_secs(2));
+    scene.gateway.begin_stop();
+    while scene.pages() == 1 && !connections[1].is_finished() {
+        tokio::task::yield_now().await;
+    }
+    permits.add_permits(100);
+    let reply = connections.pop().unwrap().await.unwrap();
+    assert_eq!(reply.status, 201, "{:?}", reply.json());
+}
+
+#[tokio::test]
 async fn where_the_list_is_refused_the_request_is_forwarded() {
     let between = |received: &Received| {
         if is_page(received) { Between::Answer(403, "{}") } else { Between::Nothing }
