@@ -178,6 +178,17 @@ async fn requests_are_counted_by_endpoint_and_decision() {
     assert!((gateway.metric("maskgate_live_keys").await - 1.0).abs() < f64::EPSILON);
 }
 
+/// The labels of the first series of a metric, but for a histogram's own.
+fn labels(metrics: &str, name: &str) -> Vec<String> {
+    let series = metrics.lines().find(|line| line.starts_with(name)).unwrap();
+    let labels = series.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    let labels = labels.map_or("", |(labels, _)| labels).split(',');
+    let names = labels.filter_map(|label| label.split_once('=')).map(|(name, _)| name);
+    let mut names: Vec<_> = names.filter(|name| *name != "le").map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
 #[tokio::test]
 async fn the_metrics_are_those_of_the_documentation() {
     let upstream = Upstream::start();
@@ -186,7 +197,7 @@ async fn the_metrics_are_those_of_the_documentation() {
     let mut exported = Vec::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').unwrap();
-        exported.push((name.to_owned(), kind.to_owned()));
+        exported.push((name.to_owned(), kind.to_owned(), labels(&text, name)));
     }
     exported.sort();
     let mut documented: Vec<_> = include_str!("../../docs/metrics.md")
@@ -195,12 +206,17 @@ async fn the_metrics_are_those_of_the_documentation() {
         .map(|rest| {
             let mut cells = rest.split('|');
             let name = cells.next().unwrap().trim().trim_end_matches('`');
-            (format!("maskgate_{name}"), cells.next().unwrap().trim().to_owned())
+            let kind = cells.next().unwrap().trim().to_owned();
+            let labels =
+                cells.next().unwrap().split(',').map(|label| label.trim().replace('`', ""));
+            let mut labels: Vec<_> = labels.filter(|label| !label.is_empty()).collect();
+            labels.sort();
+            (format!("maskgate_{name}"), kind, labels)
         })
         .collect();
     documented.sort();
     assert_eq!(exported, documented);
-    for (name, _) in &exported {
+    for (name, ..) in &exported {
         let help = text.lines().find(|line| line.starts_with(&format!("# HELP {name} ")));
         assert!(
             help.is_some_and(|help| help.len() > name.len() + 15),
