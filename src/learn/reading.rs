@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytes::BytesMut;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 
@@ -17,6 +18,10 @@ use crate::media;
 pub const MOST_READ: usize = 256 * 1024;
 /// The most of all answers together that is held, in bytes.
 const MOST_HELD: usize = 16 * 1024 * 1024;
+
+/// From so many bytes on a piece is kept as it came, smaller ones are put together: each handle
+/// has its own cost.
+const KEPT_WHOLE: usize = 1024;
 
 /// Why an answer tells nothing: a closed list for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +94,8 @@ pub struct Reading(Option<Begun>);
 
 struct Begun {
     pieces: Vec<Bytes>,
+    /// Small pieces that have come since.
+    crumbs: BytesMut,
     length: usize,
     charge: Charge,
     then: Then,
@@ -101,11 +108,12 @@ impl Reading {
         held: &Arc<ByteBudget>,
         then: impl FnOnce(Result<&[u8], Unread>) + 'static,
     ) -> Self {
-        let (pieces, charge) = (Vec::new(), held.charge());
-        Self(Some(Begun { pieces, length: 0, charge, then: Box::new(then) }))
+        let (pieces, crumbs, charge) = (Vec::new(), BytesMut::new(), held.charge());
+        Self(Some(Begun { pieces, crumbs, length: 0, charge, then: Box::new(then) }))
     }
 
-    /// The next piece of the body has come, and goes on its way. Nothing is copied.
+    /// The next piece of the body has come, and goes on its way. Large ones are not
+    /// copied.
     pub fn take(&mut self, piece: &Bytes) {
         let kept = self.0.as_mut().map(|begun| begun.keep(piece));
         if let Some(Err(why)) = kept {
@@ -115,7 +123,9 @@ impl Reading {
 
     /// The last piece is there.
     pub fn end(mut self) {
-        let Some(Begun { pieces, then, .. }) = self.0.take() else { return };
+        let Some(mut begun) = self.0.take() else { return };
+        begun.sweep_up();
+        let Begun { pieces, then, .. } = begun;
         match &pieces[..] {
             [whole] => then(Ok(whole)),
             pieces => then(Ok(&pieces.concat())),
@@ -136,8 +146,21 @@ impl Begun {
             return Err(Unread::TooLarge);
         }
         self.charge.grow(piece.len(), MOST_HELD).map_err(|NoRoom| Unread::NoRoom)?;
-        self.pieces.push(piece.clone());
+        // The first one is mostly the only one.
+        if piece.len() < KEPT_WHOLE && !self.pieces.is_empty() {
+            self.crumbs.extend_from_slice(piece);
+        } else {
+            self.sweep_up();
+            self.pieces.push(piece.clone());
+        }
         Ok(())
+    }
+
+    /// The small pieces so far become one.
+    fn sweep_up(&mut self) {
+        if !self.crumbs.is_empty() {
+            self.pieces.push(self.crumbs.split().freeze());
+        }
     }
 }
 
@@ -192,6 +215,19 @@ mod tests {
             assert_eq!(endings.take(), [Ok(b"abc".to_vec())]);
             assert_eq!(held.held(), 0);
         }
+    }
+
+    /// An upstream may send a chunk for each byte, and a handle is larger than that.
+    #[test]
+    fn small_pieces_take_no_more_memory_than_they_have_bytes() {
+        let (mut reading, endings) = begin(&Arc::default());
+        let sent: Vec<u8> = (0..100_000_u32).map(|each| each.to_le_bytes()[0]).collect();
+        for piece in sent.chunks(1).chain([&[7; 5_000][..], &[8; 3][..]]) {
+            reading.take(&Bytes::copy_from_slice(piece));
+        }
+        assert!(reading.0.as_ref().unwrap().pieces.len() < 4);
+        reading.end();
+        assert_eq!(endings.take(), [Ok([&sent[..], &[7; 5_000], &[8; 3]].concat())]);
     }
 
     #[test]
