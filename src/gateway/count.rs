@@ -1,7 +1,6 @@
 //! How many numbers does a service have? Its lists are read in the name of the client at hand,
 //! for all who wait.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time;
@@ -11,10 +10,10 @@ use crate::forward::Forwarder;
 use crate::gateway::Shared;
 use crate::gateway::listing::Errand;
 use crate::gateway::listing::ListFault;
+use crate::gateway::listing::Listed;
 use crate::observe::Observer;
 use crate::policy::Policy;
 use crate::policy::endpoint::Endpoint;
-use crate::policy::pools::PoolKind;
 use crate::pool::CountOutcome;
 use crate::pool::Counting;
 use crate::sid::Sid;
@@ -30,14 +29,6 @@ pub(super) struct Count {
     pub(super) service: Sid,
 }
 
-/// All numbers of a service.
-#[derive(Default)]
-struct Numbers {
-    kinds: HashMap<Sid, PoolKind>,
-    /// Whose they are; none where there is none.
-    account: Option<Sid>,
-}
-
 impl Count {
     /// Counts, within its time, and tells what came of it.
     pub(super) async fn run(self, mut counting: Counting) {
@@ -45,9 +36,9 @@ impl Count {
         let numbers = time::timeout(limits.count_timeout, self.numbers()).await;
         let now = self.shared.clock.now();
         let outcome = match numbers {
-            Ok(Ok(Numbers { kinds, account })) => {
+            Ok(Ok(Listed { numbers, account })) => {
                 counting.told_account(account);
-                self.observer.pool_drift(counting.finish(kinds, now));
+                self.observer.pool_drift(counting.finish(numbers, now));
                 let rule = self.shared.pool_rule(&self.policy, &self.class, self.service);
                 for near in self.shared.pools.near(self.service, rule, now) {
                     self.observer.pool_near(self.service, &near);
@@ -66,17 +57,16 @@ impl Count {
         self.observer.pool_counted(self.service, outcome);
     }
 
-    async fn numbers(&self) -> Result<Numbers, ListFault> {
+    /// Both lists.
+    async fn numbers(&self) -> Result<Listed, ListFault> {
         let short_codes =
             self.policy.limits.pools.short_codes.then_some(Endpoint::ListShortCode);
-        let mut all = Numbers::default();
+        let mut all = Listed::default();
         for list in [Endpoint::ListPhoneNumber].into_iter().chain(short_codes) {
             let upstream = &self.policy.upstream;
             let listed =
                 self.errand.list(&self.forwarder, upstream, list, self.service).await?;
-            let listed_kinds = listed.numbers.iter();
-            let kinds = listed_kinds.map(|each| (each.sid, PoolKind::of(each.is_reserved)));
-            all.kinds.extend(kinds);
+            all.numbers.extend(listed.numbers);
             all.account = all.account.or(listed.account);
         }
         Ok(all)

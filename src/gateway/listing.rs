@@ -4,6 +4,8 @@
 //! **Invariant:** a page is asked for at the upstream in force, under the list's own path,
 //! whatever address the page before names.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
@@ -33,13 +35,15 @@ use crate::learn::NumberFact;
 use crate::learn::Subject;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::endpoint::Operation;
+use crate::policy::pools::PoolKind;
 use crate::policy::upstream::Upstream;
 use crate::sid::Sid;
 
 /// As many as the API gives at most.
 const FIRST_PAGE: &str = "PageSize=100";
-/// A list of more pages never ends.
-const MOST_PAGES: usize = 1_000;
+/// A list of more pages is longer than the two largest pools that can be configured (2,000,000
+/// numbers), or never ends.
+const MOST_PAGES: usize = 20_000;
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("maskgate/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -61,10 +65,10 @@ pub(super) struct Errand {
     request_id: HeaderValue,
 }
 
-/// One of a service's two lists.
+/// What lists of a service's numbers say.
 #[derive(Default)]
 pub(super) struct Listed {
-    pub(super) numbers: Vec<NumberFact>,
+    pub(super) numbers: HashMap<Sid, PoolKind>,
     /// Whose they are; none where there is none.
     pub(super) account: Option<Sid>,
 }
@@ -94,6 +98,7 @@ impl Errand {
         let mut listed = Listed::default();
         let mut next = format!("{path}?{FIRST_PAGE}");
         for _ in 0..MOST_PAGES {
+            let known = listed.numbers.len();
             let answer = self.ask(forwarder, upstream, &next).await?;
             if is_gone(list, answer.status()) {
                 return Ok(listed);
@@ -101,10 +106,12 @@ impl Errand {
             let page = page(answer).await?;
             let lesson = learn::read(&subject, &page).ok_or(ListFault::Failed)?;
             if let Facts::Numbers(facts) = lesson.facts {
-                listed.numbers.extend(facts);
+                listed.numbers.extend(facts.iter().map(kind_of));
             }
             listed.account = listed.account.or(lesson.account);
+            let has_more = listed.numbers.len() > known;
             match lesson.next_page {
+                Some(_) if !has_more => return Err(ListFault::Failed), // it goes round
                 Some(url) => next = below(&path, &url).ok_or(ListFault::Failed)?,
                 None => return Ok(listed),
             }
@@ -126,6 +133,11 @@ impl Errand {
         let outgoing = Outgoing { head, body, caller, request_id, accept };
         forwarder.send(upstream, outgoing).await.map_err(|_| ListFault::Failed)
     }
+}
+
+/// A number and the pool that it is in.
+const fn kind_of(number: &NumberFact) -> (Sid, PoolKind) {
+    (number.sid, PoolKind::of(number.is_reserved))
 }
 
 /// The list's path, as the table of operations has it.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -420,8 +421,52 @@ async fn a_count_that_takes_too_long_is_a_503() {
     assert_eq!(scene.added(1, "").await.status, 503);
 }
 
+/// One page of a list of as many numbers as pages, and whether there is another.
+fn says_page(received: &Received, next: Option<u32>) -> Between {
+    let (path, query) = received.target.split_once('?').unwrap();
+    let number = query.rsplit_once("Page=").map_or(0, |(_, page)| page.parse().unwrap());
+    let service = path.split('/').nth(3).unwrap();
+    let next = next.map(|next| format!("http://elsewhere{path}?PageSize=100&Page={next}"));
+    let page = serde_json::json!({
+        "phone_numbers": [{
+            "sid": format!("PN{number:032x}"),
+            "account_sid": ACCOUNT,
+            "service_sid": service,
+            "is_reserved": false,
+        }],
+        "meta": { "next_page_url": next },
+    });
+    Between::Says(page.to_string().leak())
+}
+
 #[tokio::test]
-async fn a_list_that_never_ends_is_given_up() {
+async fn a_list_that_goes_round_is_given_up_when_it_shows_nothing_new() {
+    let round = |received: &Received| {
+        if is_page(received) { says_page(received, Some(0)) } else { Between::Nothing }
+    };
+    let scene = Scene::with(SMALL, round).await;
+    assert_eq!(scene.added(1, "").await.status, 503);
+    assert_eq!(scene.pages(), 2);
+}
+
+#[tokio::test]
+async fn as_many_pages_are_read_as_the_largest_pools_have() {
+    let upstream_page = AtomicU32::new(0);
+    let between = move |received: &Received| {
+        if !is_page(received) || received.target.contains("ShortCodes") {
+            return Between::Nothing;
+        }
+        let page = upstream_page.fetch_add(1, Ordering::SeqCst);
+        says_page(received, (page < 1_200).then_some(page + 1))
+    };
+    let yaml = "limits: { pools: { unreserved: 1201, count_timeout: 1m } }";
+    let scene = Scene::with(yaml, between).await;
+    assert_eq!(scene.added(1, "").await.code(), 80622);
+    assert_eq!(scene.pool("unreserved").await, (1201, 0));
+}
+
+#[tokio::test]
+async fn a_list_that_leads_into_another_is_given_up() {
     let between = |received: &Received| {
         if is_page(received) {
             Between::Says(
