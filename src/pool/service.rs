@@ -283,6 +283,9 @@ impl Service {
     /// Says that a pool is nearly full, where it has not been said.
     pub(super) fn near(&mut self, kind: PoolKind, rule: &PoolRule, now: Tick) -> Option<Near> {
         let Standing::Counted(_) = self.standing else { return None };
+        if rule.mode == Mode::Off {
+            return None;
+        }
         let (limit, used) = (rule.limit(kind), self.numbers.of(kind));
         let warning = self.warnings.get_mut(kind);
         warning.is_to_be_said(rule.warn_at, (used, limit), now).then_some(Near {

@@ -242,6 +242,15 @@ fn the_first_count_says_that_a_pool_is_nearly_full() {
     assert_eq!(bench.near(at(0)), [Near { kind: UNRESERVED, limit: 500, used: 431 }]);
 }
 
+#[test]
+fn with_mode_off_nobody_is_warned() {
+    let mut bench = Bench::counted(0, 431);
+    bench.rule.mode = Mode::Off;
+    assert_eq!(bench.near(at(0)), []);
+    bench.rule.mode = Mode::Shadow;
+    assert_eq!(bench.near(at(0)).len(), 1);
+}
+
 /// "modes `enforce`, `shadow`, `off`".
 #[test]
 fn on_trial_a_full_pool_is_held_and_followed_all_the_same() {
