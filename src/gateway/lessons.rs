@@ -39,6 +39,12 @@ pub(super) struct Lessons<'g> {
     hold: Option<Hold>,
 }
 
+/// Whether it is the word of a gateway or load balancer before the upstream, which does not know
+/// what became of the request.
+const fn is_from_between(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+}
+
 impl<'g> Lessons<'g> {
     /// Of a request that was `asked` in one way and is known to be of `class`.
     pub(super) const fn new(
@@ -122,14 +128,15 @@ impl<'g> Lessons<'g> {
 
     fn refused(self, status: StatusCode) {
         let Shared { admission, pools, clock, .. } = &*self.gateway.shared;
-        if let Some(hold) = self.hold {
-            hold.refused();
-            if let Some(service) = self.subject.service
-                && status.is_server_error()
-            {
-                // Something between may have failed when the upstream had done its part.
-                pools.stale(service);
+        match (self.hold, self.subject.service) {
+            // Somebody between had no answer either: as if there were none.
+            (Some(hold), _) if is_from_between(status) => drop(hold),
+            (Some(hold), Some(service)) if status.is_server_error() => {
+                hold.refused();
+                pools.stale(service); // it may have failed when it had done its part
             }
+            (Some(hold), _) => hold.refused(),
+            (None, _) => {}
         }
         if let (StatusCode::NOT_FOUND, Some(ServiceKey::Named(name))) =
             (status, self.asked.service)

@@ -265,6 +265,26 @@ async fn after_a_timeout_the_numbers_are_counted_again() {
 }
 
 #[tokio::test]
+async fn after_a_failure_of_what_stands_between_the_numbers_are_counted_again() {
+    for status in [502, 504] {
+        let is_second = move |received: &Received| {
+            let is_second = is_add(received) && received.body.ends_with(b"0000002");
+            if is_second { Between::Fails(status) } else { Between::Nothing }
+        };
+        let yaml = "limits: { pools: { unreserved: 2 } }";
+        let scene = Scene::with(yaml, is_second).await;
+        assert_eq!(scene.added(1, "").await.status, 201);
+        assert_eq!(scene.added(2, "").await.status, status);
+        scene.gateway.advance(Duration::from_secs(2));
+        assert_eq!(
+            scene.added(3, "").await.code(),
+            80622,
+            "the second one was added after all"
+        );
+    }
+}
+
+#[tokio::test]
 async fn after_a_client_has_left_the_numbers_are_counted_again() {
     let permits = Arc::new(Semaphore::new(0));
     let theirs = Arc::clone(&permits);

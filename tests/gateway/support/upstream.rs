@@ -71,6 +71,8 @@ pub(crate) enum Between {
     Silence,
     /// It is carried out, and never answered.
     Unheard,
+    /// It is carried out, and answered with this status by something between.
+    Fails(u16),
     /// It is carried out, and answered with this body instead of its own.
     Says(&'static str),
 }
@@ -205,7 +207,7 @@ async fn carry_out(
 ) -> Response<Full<Bytes>> {
     let between = between(&received);
     match &between {
-        Between::Nothing | Between::Unheard | Between::Says(_) => {}
+        Between::Nothing | Between::Unheard | Between::Fails(_) | Between::Says(_) => {}
         Between::Wait(permits) => permits.acquire().await.unwrap().forget(),
         Between::Silence => std::future::pending().await,
         Between::Answer(status, text) => {
@@ -221,6 +223,10 @@ async fn carry_out(
     let mut answer = backend.answer(request).await;
     match between {
         Between::Unheard => std::future::pending().await,
+        Between::Fails(status) => {
+            *answer.status_mut() = status.try_into().unwrap();
+            answer
+        }
         Between::Says(text) => {
             *answer.body_mut() = Full::from(text);
             answer.headers_mut().remove("content-length");
