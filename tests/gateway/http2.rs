@@ -21,6 +21,8 @@ use crate::support::Upstream;
 use crate::support::client;
 use crate::support::client::basic;
 use crate::support::upstream::Behaviour;
+use crate::support::upstream::Between;
+use crate::support::upstream::Interference;
 
 type Sender = http2::SendRequest<Full<Bytes>>;
 
@@ -89,6 +91,25 @@ async fn the_window_is_the_same_for_both_protocols() {
     let reply = send(&mut sender, request("GET", "/v1/Services"), "").await;
     assert_eq!((reply.status, reply.code()), (429, 20429));
     assert!(reply.header("connection").is_none());
+}
+
+#[tokio::test]
+async fn a_number_needs_room_and_the_list_is_read_under_the_same_host() {
+    let (upstream, _backend) = Upstream::backend(Interference::new(|_| Between::Nothing));
+    let gateway = Gateway::with("limits: { pools: { unreserved: 1 } }", &upstream).await;
+    let mut sender = connect(gateway.address).await;
+    let form = |target: &str| {
+        request("POST", target).header("content-type", "application/x-www-form-urlencoded")
+    };
+    let service = send(&mut sender, form("/v1/Services"), "UniqueName=a").await.json();
+    let numbers = format!("/v1/Services/{}/PhoneNumbers", service["sid"].as_str().unwrap());
+    let added = send(&mut sender, form(&numbers), "PhoneNumber=%2B14150000001").await;
+    assert_eq!(added.status, 201);
+    let refused = send(&mut sender, form(&numbers), "PhoneNumber=%2B14150000002").await;
+    assert_eq!((refused.status, refused.code()), (400, 80622));
+    let received = upstream.received();
+    let page = received.iter().find(|each| each.target.ends_with("PageSize=100")).unwrap();
+    assert_eq!(page.headers["host"], "gateway.example");
 }
 
 #[tokio::test]
