@@ -67,9 +67,11 @@ impl Pupil {
         }
     }
 
-    /// What another account than the caller's owns is not what was asked for.
+    /// What another account than the caller's owns is not what was asked for. Where only an
+    /// earlier answer has told the caller's account, or a configuration of before, the later one
+    /// is believed.
     fn believed(&self, lesson: Lesson) -> Result<Lesson, Unread> {
-        match (self.class.account.sid(), lesson.account) {
+        match (self.asked.account.sid(), lesson.account) {
             (Some(caller), Some(owner)) if caller != owner => Err(Unread::Unexpected),
             _ => Ok(lesson),
         }

@@ -86,6 +86,17 @@ async fn what_was_admitted_by_sid_counts_for_the_name_once_it_is_learned() {
 }
 
 #[tokio::test]
+async fn an_answer_says_otherwise_of_a_key_that_the_configuration_has_dropped() {
+    let wrong = format!("accounts: {{ {KEY}: AC00000000000000000000000000000002 }}");
+    let scene = Scene::with(&wrong, |_| Between::Nothing).await;
+    scene.gateway.reload("").await;
+    let list = Request::get("/v1/Services");
+    assert_eq!(scene.gateway.send(&with_key(list.clone())).await.status, 200);
+    assert_eq!(scene.gateway.admitted(&with_key(list.clone()), 100).await, 100);
+    assert_eq!(scene.gateway.admitted(&list, 100).await, 50, "one account, one window");
+}
+
+#[tokio::test]
 async fn a_list_of_services_teaches_their_names() {
     let scene = Scene::new().await;
     assert_eq!(scene.gateway.send(&Request::get("/v1/Services")).await.status, 200);
