@@ -134,7 +134,7 @@ impl Gateway {
     /// Has the service counted, or waits for another's count of it. Whose credentials were
     /// refused, or whose worker has ended, says nothing of this caller's.
     async fn counted(&self, asker: &Asker<'_>, service: Sid) -> CountOutcome {
-        let account = asker.checked.class.account.sid();
+        let account = asker.checked.asked.account.sid();
         let mut is_own = false;
         loop {
             match self.shared.pools.begin_count(service, account, self.shared.clock.now()) {
@@ -159,7 +159,7 @@ impl Gateway {
             Need::None => return,
             Need::Background | Need::Now => {}
         }
-        let account = asker.checked.class.account.sid();
+        let account = asker.checked.asked.account.sid();
         if let CountTurn::Yours(counting) = pools.begin_count(service, account, now) {
             self.count(asker, service, counting);
         }

@@ -675,6 +675,20 @@ async fn a_stranger_that_leaves_makes_nobody_wait_for_a_count() {
 }
 
 #[tokio::test]
+async fn the_list_says_whose_service_it_is_where_only_an_old_configuration_names_the_keys_account()
+ {
+    let scene = Scene::new(&format!("accounts: {{ {KEY}: {OTHER_ACCOUNT} }}")).await;
+    let yaml = format!(
+        "limits: {{ overrides: [\
+         {{ match: {{ account: {ACCOUNT} }}, pools: {{ unreserved: 1 }} }}] }}"
+    );
+    scene.gateway.reload(&yaml).await;
+    scene.add_behind(1..2, "").await;
+    let add = of_caller(scene.add(2, ""), KEY, "password");
+    assert_eq!(scene.gateway.send(&add).await.code(), 80622);
+}
+
+#[tokio::test]
 async fn numbers_changed_behind_the_gateways_back_are_found_by_the_next_count() {
     let scene = Scene::new("limits: { pools: { unreserved: 10, recount: 1m } }").await;
     let first = scene.sid(0, "").await;
