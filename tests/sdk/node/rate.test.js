@@ -6,6 +6,8 @@ const { after, before, beforeEach, test } = require("node:test");
 const { Demo, World, newAccount, patientClient, refused, sids } = require("./support");
 
 const ALLOWED = 150;
+// A third of the API's rate, so that a slow machine asks for more than it too.
+const FEW = 50;
 const WINDOW = 5000;
 
 let demo;
@@ -55,8 +57,9 @@ test("20429: of 170 at once, 150 are answered", async () => {
   for (const { reason } of errors) await refused(20429, () => Promise.reject(reason), 429);
 });
 
-test("with the README's settings eight in turn create 40 each, never above the limit", async () => {
-  const config = "upstream: { url: http://127.0.0.1:9 }\nlog: { access: all }\n";
+test("with the README's settings eight in turn create 20 each, never above the limit", async () => {
+  const config = "upstream: { url: http://127.0.0.1:9 }\nlog: { access: all }\n"
+    + "limits: { rate: { requests_per_second: 10 } }\n";
   const own = await Demo.start({ config });
   let log;
   try {
@@ -64,21 +67,21 @@ test("with the README's settings eight in turn create 40 each, never above the l
     const { sessions } = services((await services.create({ uniqueName: "patient" })).sid);
     const create = async (_, client) => {
       const made = [];
-      for (let number = 0; number < 40; number += 1) {
+      for (let number = 0; number < 20; number += 1) {
         made.push((await sessions.create({ uniqueName: `${client}/${number}` })).sid);
       }
       return made;
     };
     const made = (await Promise.all(Array.from({ length: 8 }, create))).flat();
-    assert.equal(new Set(made).size, 320);
+    assert.equal(new Set(made).size, 160);
     const listed = sids(await sessions.list({ pageSize: 100 }));
     assert.deepEqual(listed.sort(), made.sort());
-    assert.equal((await own.requests("forwarded")).CreateSession, 320);
+    assert.equal((await own.requests("forwarded")).CreateSession, 160);
     assert.ok((await own.requests("limited")).CreateSession > 0);
   } finally {
     log = await own.stop();
   }
-  assert.ok(mostInAWindow(log) <= ALLOWED);
+  assert.ok(mostInAWindow(log) <= FEW);
 });
 
 /**
@@ -94,7 +97,7 @@ function mostInAWindow(log) {
       Date.parse(timestamp) + Number(timestamp.slice(23, 26)) / 1000, lasted / 1000,
     ])
     .map(([end, lasted]) => [end - lasted, end]);
-  assert.equal(spans.length, 320);
+  assert.equal(spans.length, 160);
   return Math.max(...spans.map(([begun]) =>
     spans.filter(([start, end]) => start >= begun && end < begun + WINDOW).length));
 }

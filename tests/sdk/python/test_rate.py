@@ -15,7 +15,13 @@ from twilio.base.exceptions import TwilioRestException
 
 ALLOWED = 150
 WINDOW = 5.0
-CONFIG = "upstream: { url: http://127.0.0.1:9 }\nlog: { access: all }\n"
+# A third of the API's rate, so that a slow machine asks for more than it too.
+FEW = 50
+CONFIG = """
+upstream: { url: http://127.0.0.1:9 }
+limits: { rate: { requests_per_second: 10 } }
+log: { access: all }
+"""
 
 
 class WithoutRetries(DemoCase):
@@ -52,7 +58,7 @@ class WithoutRetries(DemoCase):
 
 
 class WithTheReadmesSettings(unittest.TestCase):
-    def test_eight_threads_create_40_each_and_never_more_than_150_in_5_seconds(self):
+    def test_eight_threads_create_20_each_and_never_more_than_50_in_5_seconds(self):
         demo = Demo(config=CONFIG)
         self.addCleanup(demo.stop)
         client = patient_client(demo, new_account())
@@ -60,15 +66,15 @@ class WithTheReadmesSettings(unittest.TestCase):
         sessions = client.proxy.v1.services(service.sid).sessions
 
         def create(thread):
-            return [sessions.create(unique_name=f"{thread}/{number}").sid for number in range(40)]
+            return [sessions.create(unique_name=f"{thread}/{number}").sid for number in range(20)]
 
         with concurrent.futures.ThreadPoolExecutor(8) as threads:
             made = [sid for sids in threads.map(create, range(8)) for sid in sids]
-        self.assertEqual(len(set(made)), 320)
+        self.assertEqual(len(set(made)), 160)
         self.assertEqual({each.sid for each in sessions.stream(page_size=100)}, set(made))
-        self.assertEqual(demo.requests("forwarded")["CreateSession"], 320)
+        self.assertEqual(demo.requests("forwarded")["CreateSession"], 160)
         self.assertGreater(demo.requests("limited")["CreateSession"], 0)
-        self.assertLessEqual(most_in_a_window(demo.stop()), ALLOWED)
+        self.assertLessEqual(most_in_a_window(demo.stop()), FEW)
 
 
 def most_in_a_window(log):
@@ -82,7 +88,7 @@ def most_in_a_window(log):
         if line.get("endpoint") == "CreateSession" and line["decision"] == "forwarded":
             ended = datetime.datetime.fromisoformat(line["timestamp"].replace("Z", "+00:00"))
             spans.append((ended.timestamp() - line["duration_us"] / 1e6, ended.timestamp()))
-    assert len(spans) == 320, f"{len(spans)} in the log"
+    assert len(spans) == 160, f"{len(spans)} in the log"
     return max(
         sum(begun <= start and end < begun + WINDOW for start, end in spans) for begun, _ in spans
     )
