@@ -3,7 +3,7 @@
 use std::future;
 use std::panic;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 /// A future has panicked. What it said is not kept: it may quote a client's data.
@@ -11,10 +11,9 @@ use std::task::Poll;
 #[error("the gateway failed; the fault is in its log")]
 pub struct Panicked;
 
-/// What `work` comes to, unless it panics. It is not asked again after that, and whatever it
+/// What `work` comes to, unless it panics; pinned by the caller, so that it is not moved. It is not asked again after that, and whatever it
 /// borrowed is as good as before: it holds no lock and no half-made change over an `await`.
-pub async fn isolated<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
-    let mut work = pin!(work);
+pub async fn isolated<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Panicked> {
     future::poll_fn(|cx| {
         match panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
             Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
@@ -37,6 +36,7 @@ pub fn log_panics() {
 mod tests {
     use super::Panicked;
     use super::isolated;
+    use std::pin::pin;
 
     #[tokio::test]
     async fn a_panic_at_any_point_is_an_answer_and_the_others_go_on() {
@@ -48,8 +48,9 @@ mod tests {
             tokio::task::yield_now().await;
             1
         };
-        let (late, calm) = tokio::join!(isolated(late), isolated(calm));
+        let (mut late, mut calm) = (pin!(late), pin!(calm));
+        let (late, calm) = tokio::join!(isolated(late.as_mut()), isolated(calm.as_mut()));
         assert_eq!((late, calm), (Err::<(), _>(Panicked), Ok(1)));
-        assert_eq!(isolated(async { Vec::<u8>::new()[0] }).await, Err(Panicked));
+        assert_eq!(isolated(pin!(async { Vec::<u8>::new()[0] })).await, Err(Panicked));
     }
 }

@@ -12,6 +12,7 @@ mod room;
 use std::future;
 use std::net::IpAddr;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -132,7 +133,7 @@ impl Gateway {
         let request = Request::from_parts(head, &mut body);
         let passed = match turn.fault {
             Some(fault) => Err(fault.into()),
-            None => isolated(self.pass(&policy, request, &caller, &mut record))
+            None => isolated(pin!(self.pass(&policy, request, &caller, &mut record)))
                 .await
                 .unwrap_or_else(|panicked| Err(panicked.into())),
         };
@@ -175,8 +176,10 @@ impl Gateway {
         let mut permit = admitted?; // 429, 503
         record.admitted(&permit);
         let waiting = Waiting { shared: &self.shared, class, permit: &mut permit };
-        let inspection = inspect(policy, &self.shared.bodies, &class, &head, body);
-        let body = self.when_all_is_there(policy, &class, waiting.permit, inspection).await?; // 4xx
+        let body = {
+            let inspection = pin!(inspect(policy, &self.shared.bodies, &class, &head, body));
+            self.when_all_is_there(policy, &class, waiting.permit, inspection).await? // 4xx
+        };
         let checked = Checked { policy, caller, asked, class, head, body };
         let (answer, reading) = self.exchange(checked, record, waiting).await?;
         Ok(Passed { answer, permit, reading }) // the permit lives until the last byte
@@ -241,9 +244,8 @@ impl Gateway {
         policy: &Policy,
         class: &RequestClass,
         permit: &mut Permit,
-        inspection: impl Future<Output = Result<Bytes, Violation>>,
+        mut inspection: Pin<&mut impl Future<Output = Result<Bytes, Violation>>>,
     ) -> Result<Bytes, Rejection> {
-        let mut inspection = pin!(inspection);
         let polled = future::poll_fn(|cx| Poll::Ready(inspection.as_mut().poll(cx))).await;
         if let Poll::Ready(body) = polled {
             return Ok(body?); // as nearly always: it came with its head

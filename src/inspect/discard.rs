@@ -1,5 +1,6 @@
 //! What becomes of a body that nobody wants any more?
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,7 +45,7 @@ where
     if expectation == Expectation::Continue || body.size_hint().lower() > MAX_DISCARDED {
         return Rest::Unread;
     }
-    patience::within(DISCARD_TIME, forget(body)).await.unwrap_or(Rest::Unread)
+    patience::within(DISCARD_TIME, pin!(forget(body))).await.unwrap_or(Rest::Unread)
 }
 
 async fn forget<B>(body: &mut B) -> Rest

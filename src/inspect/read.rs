@@ -1,6 +1,7 @@
 //! Is the whole body here, within its size and its time?
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + Send + Sync + 'static,
 {
-    let read = patience::within(allowed.whole, collect(body, allowed)).await;
+    let read = patience::within(allowed.whole, pin!(collect(body, allowed))).await;
     read.unwrap_or(Err(Violation::TooSlow { allowed: allowed.whole }))
 }
 
@@ -99,7 +100,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Error + Send + Sync + 'static,
 {
-    let next = patience::within(gap, next(body)).await;
+    let next = patience::within(gap, pin!(next(body))).await;
     next.unwrap_or(Err(Violation::Stalled { allowed: gap }))
 }
 
