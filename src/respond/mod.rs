@@ -37,6 +37,8 @@ use crate::reject::Rejection;
 use crate::sid::AccountKey;
 use crate::sid::ServiceKey;
 
+/// Room for the fields of an answer of the gateway's own.
+const FIELDS: usize = 10;
 /// Names the decision on answers that the gateway made itself.
 const X_MASKGATE_DECISION: HeaderName = HeaderName::from_static("x-maskgate-decision");
 /// Source: RFC 9110 §11.6.1; the realm is the API's.
@@ -55,6 +57,7 @@ pub fn rejection(
     let mut response = Response::new(ReplyBody::whole(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    headers.reserve(FIELDS);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let decision = HeaderValue::from_static(rejection.decision().label());
     headers.insert(X_MASKGATE_DECISION, decision);
