@@ -16,7 +16,8 @@
 //! passed down ([`time::Tick`]). Every request ends in one [`observe::Record`].
 //!
 //! Reading order: [`gateway`], then the stages, then [`policy`] and [`config`], which makes
-//! policies out of YAML, then [`server`], [`listen`], [`door`] and [`worker`], which run it all.
+//! policies out of YAML, then [`server`], [`listen`], [`door`], [`http1`] and [`worker`], which run
+//! it all.
 //! [`backend`] is a world of its own: the masking backend that `maskgate demo` puts behind the
 //! gateway; [`control`] is what tests may do to it, and [`report`] is what is said of the client
 //! that they test.
@@ -35,6 +36,7 @@ pub mod door;
 pub mod fingerprint;
 pub mod forward;
 pub mod gateway;
+pub mod http1;
 pub mod ingress;
 pub mod inspect;
 pub mod isolate;

@@ -98,6 +98,13 @@ impl Clock {
     }
 }
 
+/// The moment `limit` from now, for one of the runtime's timers to be set by.
+#[expect(clippy::disallowed_methods, reason = "the only reading of the timers' clock")]
+pub fn deadline(limit: Duration) -> tokio::time::Instant {
+    let now = tokio::time::Instant::now();
+    now.checked_add(limit).unwrap_or(now)
+}
+
 /// Time since 1970 by the wall clock, for log lines, dates in answers and the start-time
 /// metric. Nothing is ever decided by it.
 #[expect(clippy::disallowed_methods, reason = "the only reading of the wall clock")]

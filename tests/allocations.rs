@@ -45,7 +45,7 @@ use tokio::runtime;
 /// Allocations and reallocations for a GET that is forwarded, its answer of 671 bytes included.
 const FORWARDED_GET: usize = 17;
 /// For a form with two participants, checked and forwarded.
-const FORWARDED_FORM: usize = 21;
+const FORWARDED_FORM: usize = 20;
 /// For a 429.
 const REFUSED: usize = 34;
 

@@ -26,7 +26,7 @@ const RANKS: &[&[&str]] = &[
     ],
     &["policy"],
     &["config", "classify", "backend", "ingress"],
-    &["admit", "advise", "inspect", "pool", "forward", "learn", "links", "control"],
+    &["admit", "advise", "inspect", "pool", "forward", "http1", "learn", "links", "control"],
     &["reject"],
     &["observe"],
     &["respond", "report"],

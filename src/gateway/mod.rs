@@ -9,6 +9,7 @@ mod listing;
 mod pupil;
 mod room;
 
+use std::error::Error;
 use std::future;
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use http::Response;
 use http::StatusCode;
 use http::header::EXPECT;
 use http::request::Parts;
-use hyper::body::Incoming;
+use http_body::Body;
 
 use crate::admit::Admission;
 use crate::admit::GiveBack;
@@ -43,7 +44,7 @@ use crate::forward::Outgoing;
 use crate::forward::X_REQUEST_ID;
 use crate::gateway::lessons::Lessons;
 use crate::gateway::room::Asker;
-use crate::ingress::Turn;
+use crate::ingress::HeadFault;
 use crate::inspect::Expectation;
 use crate::inspect::Rest;
 use crate::inspect::Violation;
@@ -115,14 +116,18 @@ impl Client {
 }
 
 impl Gateway {
-    /// Answers one request. Never fails: every rejection is an answer. `turn` may say that the
-    /// request only stands for a head that was refused.
-    pub async fn handle(
+    /// Answers one request. Never fails: every rejection is an answer. Where its head was judged
+    /// unfit, that is the answer, and the request may only stand for it.
+    pub async fn handle<B>(
         &self,
-        request: Request<Incoming>,
+        request: Request<B>,
         client: &Client,
-        turn: Turn,
-    ) -> Response<ReplyBody> {
+        judged: Result<(), HeadFault>,
+    ) -> Response<ReplyBody>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Error + Send + Sync + 'static,
+    {
         let policy = self.shared.policy.snapshot(); // one policy for the whole request
         let request_id = request_id(request.headers());
         let caller = client.caller.told(request.headers(), &policy.clients.trusted_proxies);
@@ -131,13 +136,13 @@ impl Gateway {
         let expect = expectation(&head.headers);
         let mut body = record.watch(client.connection, &head, body);
         let request = Request::from_parts(head, &mut body);
-        let passed = match turn.fault {
-            Some(fault) => Err(fault.into()),
-            None => isolated(pin!(self.pass(&policy, request, &caller, &mut record)))
+        let passed = match judged {
+            Err(fault) => Err(fault.into()),
+            Ok(()) => isolated(pin!(self.pass(&policy, request, &caller, &mut record)))
                 .await
                 .unwrap_or_else(|panicked| Err(panicked.into())),
         };
-        let answer = match passed {
+        match passed {
             Ok(Passed { answer, permit, reading }) => {
                 respond::forwarded(&policy, answer, permit, record, reading)
             }
@@ -152,18 +157,21 @@ impl Gateway {
                 record.rejected(&rejection, answer.status());
                 answer
             }
-        };
-        answer.map(|body| body.during(turn))
+        }
     }
 
     /// The stages in order; the first `?` that fires is the answer.
-    async fn pass(
+    async fn pass<B>(
         &self,
         policy: &Arc<Policy>,
-        request: Request<&mut Tap<Incoming>>,
+        request: Request<&mut Tap<B>>,
         caller: &Caller,
         record: &mut Record,
-    ) -> Result<Passed, Rejection> {
+    ) -> Result<Passed, Rejection>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Error + Send + Sync + 'static,
+    {
         let (head, body) = request.into_parts();
         record.keep_trace(&head.headers);
         let asked = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401

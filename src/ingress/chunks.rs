@@ -1,20 +1,50 @@
-//! Where does a chunked body end? Only that is asked: the server's own decoder takes the chunks
-//! apart (RFC 9112 §7.1).
+//! What is in a chunked body, and where does it end (RFC 9112 §7.1)?
+
+use std::mem;
+
+use bytes::Buf;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+
+use crate::ingress::head::MAX_FIELDS;
 
 /// The longest extension of a chunk, in bytes.
 const MAX_EXTENSION: u32 = 1024;
+/// The most bytes of all extensions: many chunks of one byte each cost more than they are.
+const MAX_EXTENSIONS: u32 = 16 * 1024;
 /// The largest trailer section, in bytes.
 const MAX_TRAILERS: u32 = 4 * 1024;
 /// A size has no more digits than 64 bits need.
 const MAX_DIGITS: u8 = 16;
 
 /// A chunked body that is no such thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the chunks are malformed")]
+pub(crate) struct Malformed;
+
+/// What was in some bytes of a chunked body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// A part of the body.
+    Data(Bytes),
+    /// The fields behind it.
+    Trailers(HeaderMap),
+}
 
 /// How far a chunked body has come.
+#[derive(Debug)]
+pub(crate) struct Chunks {
+    place: Place,
+    /// Bytes of extensions so far.
+    extensions: u32,
+    /// The trailer section as it came, with the empty line that ends it.
+    trailers: Vec<u8>,
+}
+
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Chunks {
+enum Place {
     Size {
         size: u64,
         digits: u8,
@@ -52,36 +82,83 @@ pub(super) enum Chunks {
 
 impl Chunks {
     /// Before the first chunk.
-    pub(super) const fn new() -> Self {
-        Self::Size { size: 0, digits: 0 }
+    pub(crate) const fn new() -> Self {
+        Self { place: Place::new(), extensions: 0, trailers: Vec::new() }
     }
 
     /// Whether the last byte has been seen.
-    pub(super) const fn is_at_end(self) -> bool {
-        matches!(self, Self::End)
+    pub(crate) const fn is_at_end(&self) -> bool {
+        matches!(self.place, Place::End)
     }
 
-    /// Goes over `bytes`, as far as they belong to this body: how many do.
-    pub(super) fn skip(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    /// Takes the next piece out of `bytes`, with what stands before it; none when more has to come,
+    /// or nothing of this body does.
+    pub(crate) fn next(&mut self, bytes: &mut Bytes) -> Result<Option<Piece>, Malformed> {
         let mut gone = 0_usize;
-        while let Some(&byte) = bytes.get(gone) {
-            if let Self::Data { left } = self {
-                let here = bytes.len().saturating_sub(gone);
+        while let Some(&byte) = bytes.get(gone)
+            && !self.is_at_end()
+        {
+            if let Place::Data { left } = &mut self.place {
+                bytes.advance(gone);
+                let here = bytes.len();
                 let taken = usize::try_from(*left).map_or(here, |left| left.min(here));
-                gone = gone.saturating_add(taken);
                 *left = left.saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
                 if *left == 0 {
-                    *self = Self::DataCr;
+                    self.place = Place::DataCr;
                 }
-                continue;
+                return Ok(Some(Piece::Data(bytes.split_to(taken))));
             }
-            if self.is_at_end() {
-                break;
-            }
-            *self = self.after(byte)?;
+            self.pass(byte)?;
             gone = gone.saturating_add(1);
         }
-        Ok(gone)
+        bytes.advance(gone);
+        if self.is_at_end() { self.take_trailers() } else { Ok(None) }
+    }
+
+    fn pass(&mut self, byte: u8) -> Result<(), Malformed> {
+        let is_trailer = |place| {
+            matches!(
+                place,
+                Place::TrailerStart { .. }
+                    | Place::Trailer { .. }
+                    | Place::TrailerLf { .. }
+                    | Place::EndLf
+            )
+        };
+        if is_trailer(self.place) {
+            self.trailers.push(byte);
+        }
+        self.place = self.place.after(byte)?;
+        if matches!(self.place, Place::Extension { .. } | Place::BeforeExtension { .. }) {
+            self.extensions = within(self.extensions, MAX_EXTENSIONS)?;
+        }
+        Ok(())
+    }
+
+    /// The fields behind the body, where there are any.
+    fn take_trailers(&mut self) -> Result<Option<Piece>, Malformed> {
+        let section = mem::take(&mut self.trailers);
+        // The empty line stands there in any case.
+        if section.len() <= 2 {
+            return Ok(None);
+        }
+        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let parsed = httparse::parse_headers(&section, &mut fields).map_err(|_| Malformed)?;
+        let httparse::Status::Complete((_, fields)) = parsed else { return Err(Malformed) };
+        let mut trailers = HeaderMap::with_capacity(fields.len());
+        for field in fields {
+            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Malformed)?;
+            let value = HeaderValue::from_bytes(field.value).map_err(|_| Malformed)?;
+            trailers.append(name, value);
+        }
+        Ok(Some(Piece::Trailers(trailers)))
+    }
+}
+
+impl Place {
+    /// Before a chunk.
+    const fn new() -> Self {
+        Self::Size { size: 0, digits: 0 }
     }
 
     fn after(self, byte: u8) -> Result<Self, Malformed> {
@@ -136,14 +213,32 @@ const fn within(length: u32, max: u32) -> Result<u32, Malformed> {
 mod tests {
     use super::Chunks;
     use super::MAX_EXTENSION;
+    use super::MAX_EXTENSIONS;
     use super::MAX_TRAILERS;
     use super::Malformed;
+    use super::Piece;
+    use bytes::Bytes;
+
+    /// What is in chunks, handed over in pieces of `most` bytes.
+    fn read(text: &str, most: usize) -> Result<(String, usize), Malformed> {
+        let (mut chunks, mut found) = (Chunks::new(), String::new());
+        for each in text.as_bytes().chunks(most) {
+            let mut bytes = Bytes::copy_from_slice(each);
+            while let Some(piece) = chunks.next(&mut bytes)? {
+                match piece {
+                    Piece::Data(data) => found.push_str(std::str::from_utf8(&data).unwrap()),
+                    Piece::Trailers(trailers) => return Ok((found, trailers.len())),
+                }
+            }
+        }
+        Ok((found, 0))
+    }
 
     /// How many bytes belong to the body, and whether it ended.
     fn skip(text: &str) -> Result<(usize, bool), Malformed> {
-        let mut chunks = Chunks::new();
-        let gone = chunks.skip(text.as_bytes())?;
-        Ok((gone, chunks.is_at_end()))
+        let (mut chunks, mut bytes) = (Chunks::new(), Bytes::copy_from_slice(text.as_bytes()));
+        while chunks.next(&mut bytes)?.is_some() {}
+        Ok((text.len().saturating_sub(bytes.len()), chunks.is_at_end()))
     }
 
     #[test]
@@ -158,11 +253,14 @@ mod tests {
             for length in 0..body.len() {
                 assert_eq!(skip(&body[..length]), Ok((length, false)), "{body:?}");
             }
-            let mut bytewise = Chunks::new();
-            for byte in body.bytes() {
-                assert_eq!(bytewise.skip(&[byte]), Ok(1));
-            }
-            assert!(bytewise.is_at_end());
+        }
+    }
+
+    #[test]
+    fn what_is_in_them_does_not_hang_on_how_they_come() {
+        let body = "4;x\r\nTtl=\r\n1 ;a\r\n5\r\n0\r\nx-a: 1\r\nx-b: 2\r\n\r\nGET /";
+        for most in 1..=body.len() {
+            assert_eq!(read(body, most), Ok(("Ttl=5".to_owned(), 2)));
         }
     }
 
@@ -187,6 +285,8 @@ mod tests {
             "00000000000000001\r\n",
             "ffffffffffffffff0\r\n",
             "5\rTtl=5\r\n",
+            "0\r\na b: c\r\n\r\n",
+            "0\r\na: b\r\n c\r\n\r\n",
         ] {
             assert_eq!(skip(body), Err(Malformed), "{body:?}");
         }
@@ -202,5 +302,11 @@ mod tests {
             |length: u32| format!("0\r\na:{}\r\n\r\n", "b".repeat(length.try_into().unwrap()));
         assert!(skip(&trailer(MAX_TRAILERS - 2)).is_ok());
         assert_eq!(skip(&trailer(MAX_TRAILERS - 1)), Err(Malformed));
+        let many = |chunks: u32| {
+            let chunk = format!("1;{}\r\nx\r\n", "a".repeat(1023));
+            chunk.repeat(chunks.try_into().unwrap())
+        };
+        assert!(skip(&many(MAX_EXTENSIONS / 1024)).is_ok());
+        assert_eq!(skip(&many(MAX_EXTENSIONS / 1024 + 1)), Err(Malformed));
     }
 }

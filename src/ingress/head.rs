@@ -1,151 +1,217 @@
-//! Is the head of a request beyond doubt? Asked of the bytes as they came, before the server's
-//! parser settles on one of two readings.
+//! Is the head of a request beyond doubt? Then it is read, once.
 //!
-//! The parsing is httparse's, which is the server's own, so the two agree on where a head ends;
-//! what is added is what both of them overlook.
+//! The parsing is httparse's; what is added is what it overlooks.
 
+use std::fmt;
 use std::mem::MaybeUninit;
 
+use bytes::Bytes;
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use http::Method;
+use http::Request;
 use http::Uri;
+use http::Version;
+use http::header::CONNECTION;
+use http::header::EXPECT;
+use http::request::Parts;
 use http::uri::Scheme;
 use httparse::Header;
-use httparse::Request;
 use httparse::Status;
 
 use crate::ingress::Framing;
 use crate::ingress::FramingFault;
 use crate::ingress::HeadFault;
+use crate::ingress::alias::is_alias;
 
 /// The largest head, in bytes, from the request line to the empty line, both included.
-pub const MAX_HEAD: usize = 32 * 1024;
+pub(crate) const MAX_HEAD: usize = 32 * 1024;
 /// The longest target, in bytes.
 pub(super) const MAX_TARGET: usize = 8 * 1024;
 /// The most fields.
-pub const MAX_FIELDS: usize = 100;
+pub(super) const MAX_FIELDS: usize = 100;
+/// The longest method: no registered one has half as many letters.
+const MAX_METHOD: usize = 32;
 /// What a request line may have beside its target: a method and a version.
 const BESIDE_TARGET: usize = 64;
 /// The bytes of empty lines that may precede a request line (RFC 9112 §2.2 wants one line).
 const MAX_PRELUDE: usize = 8;
+/// Fields that the gateway adds before a head goes on; there is room for them from the start.
+const ADDED_FIELDS: usize = 8;
 
-/// Fields that the gateway or the upstream acts upon, as a framework spells them that reads `-`
-/// and `_` as one. Every `content_…` and `x_forwarded_…` is meant too.
-const ACTED_UPON: [&[u8]; 9] = [
-    b"transfer_encoding",
-    b"x_http_method_override",
-    b"x_http_method",
-    b"x_method_override",
-    b"x_original_url",
-    b"x_rewrite_url",
-    b"x_real_ip",
-    b"x_request_id",
-    b"proxy_connection",
-];
-
-/// What the bytes at the beginning of a request come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    /// More has to come.
-    Partial,
-    /// A head of this length, and where its body ends.
-    Whole { length: usize, framing: Framing },
-    /// Not to be handed on.
-    Refused(HeadFault),
+/// The head of a request of HTTP/1.1 or HTTP/1.0 that has one reading.
+pub struct Head {
+    /// What it says.
+    pub parts: Parts,
+    /// Where its body ends.
+    pub framing: Framing,
+    /// Whether the client would go on with the connection behind the answer (RFC 9112 §9.3).
+    pub persists: bool,
+    /// Whether it may wait to be asked for the body (RFC 9110 §10.1.1).
+    pub expects_continue: bool,
+    /// Its bytes, empty lines before it included.
+    pub length: usize,
 }
 
-/// Looks at what begins a request.
-pub(super) fn look(bytes: &[u8]) -> Look {
-    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
-    let mut request = Request::new(&mut []);
-    let looked = match request.parse_with_uninit_headers(bytes, &mut fields) {
-        Ok(Status::Partial) => partial(bytes),
-        Ok(Status::Complete(length)) => judge(&request, bytes.get(..length).unwrap_or(bytes)),
-        Err(error) => Err(fault_of(error)),
-    };
-    looked.unwrap_or_else(Look::Refused)
+impl Head {
+    /// Reads the head at the beginning of `bytes`; none as long as more of it has to come. Its
+    /// values are slices of `bytes`, and its fields come into the `empty` map.
+    pub fn read(
+        bytes: &Bytes,
+        empty: impl FnOnce() -> HeaderMap,
+    ) -> Result<Option<Self>, HeadFault> {
+        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        // What is behind the longest head is not looked at, however it comes.
+        let looked_at = bytes.get(..MAX_HEAD).unwrap_or(bytes);
+        match request.parse_with_uninit_headers(looked_at, &mut fields) {
+            Ok(Status::Partial) => still_fits(bytes).map(|()| None),
+            Ok(Status::Complete(length)) => {
+                Self::judge(&request, bytes, length, empty).map(Some)
+            }
+            Err(error) => Err(fault_of(error)),
+        }
+    }
+
+    /// What stands for a head that is none: the record of a request needs one.
+    pub fn of_none() -> Parts {
+        Request::new(()).into_parts().0
+    }
+
+    fn judge(
+        request: &httparse::Request<'_, '_>,
+        bytes: &Bytes,
+        length: usize,
+        empty: impl FnOnce() -> HeaderMap,
+    ) -> Result<Self, HeadFault> {
+        let head = bytes.get(..length).unwrap_or(bytes);
+        prelude(head)?;
+        let method = request.method.unwrap_or_default();
+        if method.len() > MAX_METHOD {
+            return Err(HeadFault::RequestLine);
+        }
+        let target = request.path.unwrap_or_default();
+        if target.len() > MAX_TARGET {
+            return Err(HeadFault::TargetTooLong);
+        }
+        if has_bare_lf(head) {
+            return Err(HeadFault::LineEnd);
+        }
+        if method == "CONNECT" {
+            return Err(HeadFault::Tunnel);
+        }
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.method =
+            Method::from_bytes(method.as_bytes()).map_err(|_| HeadFault::RequestLine)?;
+        parts.uri = uri(bytes.slice_ref(target.as_bytes()))?;
+        parts.headers = headers(request.headers, bytes, empty)?;
+        let is_old = request.version == Some(0);
+        parts.version = if is_old { Version::HTTP_10 } else { Version::HTTP_11 };
+        let framing = Framing::of(&parts.headers)?;
+        if framing == Framing::Chunked && is_old {
+            return Err(FramingFault::CodingBefore11.into());
+        }
+        let persists = persists(&parts.headers, is_old);
+        let expects_continue =
+            framing.announces_body() && !is_old && expects_continue(&parts.headers);
+        Ok(Self { parts, framing, persists, expects_continue, length })
+    }
 }
 
-fn partial(bytes: &[u8]) -> Result<Look, HeadFault> {
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its fields may be secrets.
+        f.debug_struct("Head").field("framing", &self.framing).finish_non_exhaustive()
+    }
+}
+
+/// Whether the beginning of a head may become one.
+fn still_fits(bytes: &[u8]) -> Result<(), HeadFault> {
     let begins = prelude(bytes)?;
-    let line = bytes.iter().skip(begins).take(MAX_TARGET.saturating_add(BESIDE_TARGET));
-    if bytes.len() > begins.saturating_add(line.len()) && !line.clone().any(|b| *b == b'\n') {
+    let line = bytes.get(begins..).unwrap_or_default();
+    if line.len() > MAX_METHOD
+        && !line.iter().take(MAX_METHOD.saturating_add(1)).any(|b| *b == b' ')
+    {
+        return Err(HeadFault::RequestLine);
+    }
+    let longest = MAX_TARGET.saturating_add(BESIDE_TARGET);
+    if line.len() > longest && !line.iter().take(longest).any(|byte| *byte == b'\n') {
         return Err(HeadFault::TargetTooLong);
     }
     if bytes.len() > MAX_HEAD {
         return Err(HeadFault::TooLarge);
     }
-    Ok(Look::Partial)
+    Ok(())
 }
 
-/// How many bytes of empty lines precede the request line. As many are too many of a whole head as
+/// Whether the empty lines before the request line are few. As many are too many of a whole head as
 /// of a partial one, or it would matter how the bytes are cut.
 fn prelude(bytes: &[u8]) -> Result<usize, HeadFault> {
     let length = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
     if length > MAX_PRELUDE { Err(HeadFault::RequestLine) } else { Ok(length) }
 }
 
-fn judge(request: &Request<'_, '_>, head: &[u8]) -> Result<Look, HeadFault> {
-    prelude(head)?;
-    let target = request.path.unwrap_or_default();
-    if target.len() > MAX_TARGET {
-        return Err(HeadFault::TargetTooLong);
-    }
-    if head.len() > MAX_HEAD {
-        return Err(HeadFault::TooLarge);
-    }
-    // The parser takes a bare LF for a line's end, but a CR only before an LF.
-    let count = |wanted| head.iter().map(|byte| u32::from(*byte == wanted)).sum::<u32>();
-    if count(b'\n') != count(b'\r') {
-        return Err(HeadFault::LineEnd);
-    }
-    if request.method == Some("CONNECT") {
-        return Err(HeadFault::Tunnel);
-    }
-    if !is_target(target) {
+/// Whether some LF stands without a CR before it; the parser takes it for a line's end, but a CR only
+/// before an LF. No byte decides by itself: that way sixteen of them are looked at at once.
+fn has_bare_lf(head: &[u8]) -> bool {
+    let pairs = head.iter().zip(head.iter().skip(1));
+    let is_bare = |(first, second): (&u8, &u8)| *first != b'\r' && *second == b'\n';
+    head.first() == Some(&b'\n') || pairs.fold(false, |found, pair| found | is_bare(pair))
+}
+
+/// Reads a target. A fragment is never sent (RFC 9112 §3.2), and would be cut off by one parser and
+/// kept by another.
+fn uri(target: Bytes) -> Result<Uri, HeadFault> {
+    if !target.is_ascii() || target.contains(&b'#') {
         return Err(HeadFault::Target);
     }
-    let fields: &[Header<'_>] = request.headers;
+    let is_path = target.starts_with(b"/") || *target == *b"*";
+    let uri = Uri::from_maybe_shared(target).map_err(|_| HeadFault::Target)?;
+    let is_target = match uri.scheme() {
+        Some(scheme) => *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS,
+        // Or the host and port of a CONNECT.
+        None => is_path || uri.path().is_empty(),
+    };
+    if is_target { Ok(uri) } else { Err(HeadFault::Target) }
+}
+
+fn headers(
+    fields: &[Header<'_>],
+    bytes: &Bytes,
+    empty: impl FnOnce() -> HeaderMap,
+) -> Result<HeaderMap, HeadFault> {
     if fields.iter().any(|field| is_alias(field.name.as_bytes())) {
         return Err(HeadFault::Underscore);
     }
-    let values = |name: &'static str| {
-        let named = move |field: &&Header<'_>| field.name.eq_ignore_ascii_case(name);
-        fields.iter().filter(named).map(|field| field.value)
+    let mut headers = empty();
+    headers.reserve(fields.len().saturating_add(ADDED_FIELDS));
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
+        headers.append(
+            name.map_err(|_| HeadFault::FieldName)?,
+            value.map_err(|_| HeadFault::FieldValue)?,
+        );
+    }
+    Ok(headers)
+}
+
+/// Whether `Connection` leaves the connection open, and in HTTP/1.0 asks for it.
+fn persists(headers: &HeaderMap, is_old: bool) -> bool {
+    let says = |option: &str| {
+        let values = headers.get_all(CONNECTION).iter();
+        values
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .any(|each| each.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
     };
-    let framing = Framing::of_values(values("content-length"), values("transfer-encoding"))?;
-    if framing == Framing::Chunked && request.version == Some(0) {
-        return Err(FramingFault::CodingBefore11.into());
-    }
-    Ok(Look::Whole { length: head.len(), framing })
+    !says("close") && (!is_old || says("keep-alive"))
 }
 
-/// Whether a target is what it looks like. A fragment is never sent (RFC 9112 §3.2), and would be
-/// cut off by one parser and kept by another.
-fn is_target(target: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~?&=%+:,@".contains(&byte);
-    if target.starts_with('/') && target.bytes().all(plain) {
-        return true;
-    }
-    if !target.is_ascii() || target.contains('#') {
-        return false;
-    }
-    Uri::try_from(target).is_ok_and(|uri| match uri.scheme() {
-        Some(scheme) => *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS,
-        // A path, `*`, or the host and port of a CONNECT.
-        None => target.starts_with('/') || target == "*" || uri.path().is_empty(),
-    })
-}
-
-pub(super) fn is_alias(name: &[u8]) -> bool {
-    if !name.contains(&b'_') {
-        return false;
-    }
-    let folded: Vec<u8> = name
-        .iter()
-        .map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_lowercase() })
-        .collect();
-    folded.starts_with(b"content_")
-        || folded.starts_with(b"x_forwarded_")
-        || ACTED_UPON.contains(&folded.as_slice())
+fn expects_continue(headers: &HeaderMap) -> bool {
+    let mut expectations = headers.get_all(EXPECT).iter();
+    let last = expectations.next_back();
+    last.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 const fn fault_of(error: httparse::Error) -> HeadFault {
@@ -162,46 +228,52 @@ const fn fault_of(error: httparse::Error) -> HeadFault {
 
 #[cfg(test)]
 mod tests {
-    use super::Look;
+    use super::Head;
     use super::MAX_HEAD;
     use super::MAX_TARGET;
-    use super::look;
     use crate::ingress::Framing;
     use crate::ingress::FramingFault;
     use crate::ingress::HeadFault;
+    use bytes::Bytes;
+    use http::HeaderMap;
+    use http::Version;
 
-    fn refused(fault: HeadFault) -> Look {
-        Look::Refused(fault)
+    /// The length of a head and where its body ends; none while more has to come.
+    type Look = Result<Option<(usize, Framing)>, HeadFault>;
+
+    fn look(bytes: &[u8]) -> Look {
+        let head = Head::read(&Bytes::copy_from_slice(bytes), HeaderMap::new)?;
+        Ok(head.map(|head| (head.length, head.framing)))
+    }
+
+    fn is_whole(look: &Look) -> bool {
+        look.is_ok_and(|head| head.is_some())
     }
 
     fn with(fields: &str) -> Look {
         look(format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n").as_bytes())
     }
 
-    fn framing(fields: &str) -> Result<Framing, Look> {
-        match with(fields) {
-            Look::Whole { framing, .. } => Ok(framing),
-            other @ (Look::Partial | Look::Refused(_)) => Err(other),
-        }
+    fn framing(fields: &str) -> Result<Framing, HeadFault> {
+        with(fields).map(|head| head.unwrap().1)
     }
 
     #[test]
     fn a_whole_head_is_as_long_as_its_empty_line_says() {
         let bytes = b"GET /v1 HTTP/1.1\r\nhost: a\r\n\r\nrest";
-        let whole = Look::Whole { length: bytes.len() - 4, framing: Framing::Unframed };
-        assert_eq!(look(bytes), whole);
+        assert_eq!(look(bytes), Ok(Some((bytes.len() - 4, Framing::Unframed))));
         for length in 0..bytes.len() - 4 {
-            assert_eq!(look(&bytes[..length]), Look::Partial, "{length} bytes");
+            assert_eq!(look(&bytes[..length]), Ok(None), "{length} bytes");
         }
     }
 
     #[test]
     fn one_empty_line_may_precede_it_and_many_may_not() {
         let after = |prelude: &str| look(format!("{prelude}GET / HTTP/1.1\r\n\r\n").as_bytes());
-        assert!(matches!(after("\r\n"), Look::Whole { .. }));
-        assert!(matches!(after(&"\r\n".repeat(4)), Look::Whole { .. }));
-        assert_eq!(after(&"\r\n".repeat(5)), refused(HeadFault::RequestLine));
-        assert_eq!(look("\r\n".repeat(5).as_bytes()), refused(HeadFault::RequestLine));
+        assert!(is_whole(&after("\r\n")));
+        assert!(is_whole(&after(&"\r\n".repeat(4))));
+        assert_eq!(after(&"\r\n".repeat(5)), Err(HeadFault::RequestLine));
+        assert_eq!(look("\r\n".repeat(5).as_bytes()), Err(HeadFault::RequestLine));
     }
 
     #[test]
@@ -222,10 +294,10 @@ mod tests {
             ("content-length: 18446744073709551615\r\n", FramingFault::BadLength),
             ("transfer-encoding: chunked, chunked\r\n", FramingFault::NotChunked),
         ] {
-            assert_eq!(framing(fields), Err(refused(fault.into())), "{fields}");
+            assert_eq!(framing(fields), Err(fault.into()), "{fields}");
         }
         let old = b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n";
-        assert_eq!(look(old), refused(FramingFault::CodingBefore11.into()));
+        assert_eq!(look(old), Err(FramingFault::CodingBefore11.into()));
     }
 
     #[test]
@@ -236,9 +308,9 @@ mod tests {
             "GET / HTTP/1.1\r\nhost: a\r\n\n",
             "\nGET / HTTP/1.1\r\n\r\n",
         ] {
-            assert_eq!(look(head.as_bytes()), refused(HeadFault::LineEnd), "{head:?}");
+            assert_eq!(look(head.as_bytes()), Err(HeadFault::LineEnd), "{head:?}");
         }
-        assert_eq!(with("a: b\rc\r\n"), refused(HeadFault::FieldValue));
+        assert_eq!(with("a: b\rc\r\n"), Err(HeadFault::FieldValue));
     }
 
     #[test]
@@ -247,10 +319,7 @@ mod tests {
             ["Content_Length", "transfer-Encoding_", "TRANSFER_ENCODING", "content_type"]
         {
             let expected = if name.ends_with('_') { None } else { Some(HeadFault::Underscore) };
-            let found = match with(&format!("{name}: 1\r\n")) {
-                Look::Refused(fault) => Some(fault),
-                Look::Partial | Look::Whole { .. } => None,
-            };
+            let found = with(&format!("{name}: 1\r\n")).err();
             assert_eq!(found, expected, "{name}");
         }
     }
@@ -259,7 +328,7 @@ mod tests {
     fn a_target_with_a_fragment_or_raw_bytes_is_refused() {
         for target in ["/a#b", "/\u{e9}", "/a{b}", "*", "http://a/b"] {
             let looked = look(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes());
-            let well_formed = matches!(looked, Look::Whole { .. });
+            let well_formed = is_whole(&looked);
             assert_eq!(well_formed, target.starts_with(['*', 'h']) || target == "/a{b}");
         }
     }
@@ -269,29 +338,29 @@ mod tests {
         let target = |length: usize| {
             look(format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(length - 1)).as_bytes())
         };
-        assert!(matches!(target(MAX_TARGET), Look::Whole { .. }));
-        assert_eq!(target(MAX_TARGET + 1), refused(HeadFault::TargetTooLong));
+        assert!(is_whole(&target(MAX_TARGET)));
+        assert_eq!(target(MAX_TARGET + 1), Err(HeadFault::TargetTooLong));
         let endless = format!("GET /{}", "a".repeat(MAX_TARGET + 100));
-        assert_eq!(look(endless.as_bytes()), refused(HeadFault::TargetTooLong));
+        assert_eq!(look(endless.as_bytes()), Err(HeadFault::TargetTooLong));
 
         let frame = "GET / HTTP/1.1\r\na: \r\n\r\n".len();
         let head = |length: usize| {
             format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(length - frame))
         };
-        assert!(matches!(look(head(MAX_HEAD).as_bytes()), Look::Whole { .. }));
-        assert_eq!(look(head(MAX_HEAD + 1).as_bytes()), refused(HeadFault::TooLarge));
+        assert!(is_whole(&look(head(MAX_HEAD).as_bytes())));
+        assert_eq!(look(head(MAX_HEAD + 1).as_bytes()), Err(HeadFault::TooLarge));
         let unfinished = &head(MAX_HEAD + 9)[..=MAX_HEAD];
-        assert_eq!(look(unfinished.as_bytes()), refused(HeadFault::TooLarge));
+        assert_eq!(look(unfinished.as_bytes()), Err(HeadFault::TooLarge));
 
-        assert!(matches!(with(&"a: b\r\n".repeat(99)), Look::Whole { .. }));
-        assert_eq!(with(&"a: b\r\n".repeat(100)), refused(HeadFault::TooManyFields));
+        assert!(is_whole(&with(&"a: b\r\n".repeat(99))));
+        assert_eq!(with(&"a: b\r\n".repeat(100)), Err(HeadFault::TooManyFields));
     }
 
     #[test]
     fn other_versions_and_malformed_lines_are_refused() {
         let line = |line: &str| look(format!("{line}\r\nhost: a\r\n\r\n").as_bytes());
-        assert_eq!(line("GET / HTTP/2.0"), refused(HeadFault::Version));
-        assert_eq!(line("GET / HTTP/1.2"), refused(HeadFault::Version));
+        assert_eq!(line("GET / HTTP/2.0"), Err(HeadFault::Version));
+        assert_eq!(line("GET / HTTP/1.2"), Err(HeadFault::Version));
         for malformed in [
             "GET  / HTTP/1.1",
             "GET / HTTP/1.1 ",
@@ -299,9 +368,51 @@ mod tests {
             " GET / HTTP/1.1",
             "G\u{0}T / HTTP/1.1",
         ] {
-            assert!(matches!(line(malformed), Look::Refused(_)), "{malformed:?}");
+            assert!(line(malformed).is_err(), "{malformed:?}");
         }
-        assert_eq!(with("a : b\r\n"), refused(HeadFault::FieldName));
-        assert_eq!(with("a: b\r\n c\r\n"), refused(HeadFault::FieldName));
+        assert_eq!(with("a : b\r\n"), Err(HeadFault::FieldName));
+        assert_eq!(with("a: b\r\n c\r\n"), Err(HeadFault::FieldName));
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_said() {
+        let bytes = "\r\nPATCH /a?b=c HTTP/1.0\r\nX-A:  1 \r\nx-a: \u{e9}\r\nEMPTY:\r\n\r\n";
+        let head =
+            Head::read(&Bytes::from_static(bytes.as_bytes()), HeaderMap::new).unwrap().unwrap();
+        assert_eq!((head.parts.method.as_str(), head.length), ("PATCH", bytes.len()));
+        assert_eq!(
+            (head.parts.uri, head.parts.version),
+            ("/a?b=c".parse().unwrap(), Version::HTTP_10)
+        );
+        let fields: Vec<_> = head.parts.headers.iter().collect();
+        let shown: Vec<_> = fields.iter().map(|(n, v)| (n.as_str(), v.as_bytes())).collect();
+        let accent = "\u{e9}".as_bytes();
+        assert_eq!(shown, [("x-a", &b"1"[..]), ("x-a", accent), ("empty", b"")]);
+    }
+
+    #[test]
+    fn a_connection_goes_on_unless_it_is_said_otherwise() {
+        let persists = |version: u8, connection: &str| {
+            let text = format!("GET / HTTP/1.{version}\r\n{connection}\r\n");
+            Head::read(&Bytes::from(text), HeaderMap::new).unwrap().unwrap().persists
+        };
+        assert!(persists(1, "") && persists(1, "connection: keep-alive\r\n"));
+        assert!(!persists(1, "Connection: x, Close\r\n"));
+        assert!(!persists(1, "connection: close\r\nconnection: keep-alive\r\n"));
+        assert!(!persists(0, "") && persists(0, "connection: Keep-Alive\r\n"));
+    }
+
+    #[test]
+    fn only_who_has_a_body_and_speaks_http11_is_asked_for_it() {
+        let expects = |line: &str, fields: &str| {
+            let text = format!("{line}\r\n{fields}\r\n");
+            Head::read(&Bytes::from(text), HeaderMap::new).unwrap().unwrap().expects_continue
+        };
+        let (line, expect) =
+            ("POST / HTTP/1.1", "Expect: 100-Continue\r\ncontent-length: 1\r\n");
+        assert!(expects(line, expect));
+        assert!(!expects("POST / HTTP/1.0", expect));
+        assert!(!expects(line, "expect: 100-continue\r\n"));
+        assert!(!expects(line, "expect: more\r\ncontent-length: 1\r\n"));
     }
 }

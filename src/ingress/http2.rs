@@ -8,9 +8,9 @@ use http::header;
 use http::uri::Scheme;
 
 use crate::ingress::HeadFault;
+use crate::ingress::alias::is_alias;
 use crate::ingress::head::MAX_FIELDS;
 use crate::ingress::head::MAX_TARGET;
-use crate::ingress::head::is_alias;
 
 /// Turns the head into that of the same request in HTTP/1.1, or says what is wrong with it.
 pub fn as_http1<B>(request: &mut Request<B>) -> Result<(), HeadFault> {

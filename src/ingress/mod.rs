@@ -1,28 +1,22 @@
-//! What may come in? Messages with one reading, in good time.
+//! What may come in? Messages with one reading.
 //!
-//! **Invariant:** the server's parser sees only heads that are beyond doubt, whole ones, one behind
-//! the other; so what it settles on is what anybody would.
+//! **Invariant:** what has two readings is refused, never repaired; so what is handed on is what
+//! anybody would have read. No byte is read here, and no clock: both is done in `http1`.
 
+mod alias;
 mod chunks;
-mod conversation;
 mod fault;
 mod framing;
 mod head;
 mod http2;
-mod patience;
-mod stream;
-#[cfg(test)]
-mod tests;
-mod walk;
 
-pub use conversation::Conversation;
-pub use conversation::Turn;
+pub(crate) use chunks::Chunks;
+pub(crate) use chunks::Malformed;
+pub(crate) use chunks::Piece;
 pub use fault::HeadFault;
 pub use framing::Framing;
 pub use framing::FramingFault;
-pub use head::MAX_FIELDS;
-pub use head::MAX_HEAD;
+pub use head::Head;
+pub(crate) use head::MAX_HEAD;
 pub use http2::as_http1;
 pub use http2::without_connection_fields;
-pub use stream::ClientStream;
-pub use stream::Protocol;

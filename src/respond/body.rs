@@ -14,17 +14,12 @@ use http_body::SizeHint;
 use crate::admit::Permit;
 use crate::forward::AnswerBody;
 use crate::forward::AnswerError;
-use crate::ingress::Turn;
 use crate::learn::Reading;
 use crate::links::Relinking;
 use crate::observe::Record;
 
 /// What an answer carries.
-pub struct ReplyBody {
-    kind: Kind,
-    /// Ends with the answer.
-    turn: Option<Turn>,
-}
+pub struct ReplyBody(Kind);
 
 enum Kind {
     Whole(Bytes),
@@ -46,7 +41,7 @@ struct Streamed {
 
 impl ReplyBody {
     pub(super) fn whole(text: String) -> Self {
-        Self { kind: Kind::Whole(Bytes::from(text)), turn: None }
+        Self(Kind::Whole(Bytes::from(text)))
     }
 
     pub(super) fn streamed(
@@ -61,14 +56,7 @@ impl ReplyBody {
         if streamed.body.is_end_stream() {
             streamed.end_reading();
         }
-        Self { kind: Kind::Streamed(Box::new(streamed)), turn: None }
-    }
-
-    /// The same, as the answer of this turn.
-    #[must_use]
-    pub fn during(mut self, turn: Turn) -> Self {
-        self.turn = Some(turn);
-        self
+        Self(Kind::Streamed(Box::new(streamed)))
     }
 }
 
@@ -144,26 +132,22 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        let frame = match &mut self.kind {
+        match &mut self.0 {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Kind::Streamed(streamed) => streamed.poll_frame(cx),
-        };
-        if let Some(turn) = &self.turn {
-            turn.handed_over(frame.is_ready());
         }
-        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
+        match &self.0 {
             Kind::Whole(bytes) => bytes.is_empty(),
             Kind::Streamed(streamed) => streamed.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
+        match &self.0 {
             Kind::Whole(bytes) => {
                 SizeHint::with_exact(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
             }
@@ -174,10 +158,6 @@ impl Body for ReplyBody {
 
 impl fmt::Debug for ReplyBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = self.size_hint();
-        f.debug_struct("ReplyBody")
-            .field("size", &size)
-            .field("turn", &self.turn)
-            .finish_non_exhaustive()
+        f.debug_struct("ReplyBody").field("size", &self.size_hint()).finish_non_exhaustive()
     }
 }

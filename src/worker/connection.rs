@@ -1,6 +1,6 @@
 //! One client's connection, from its first byte to its end.
 
-use std::convert::Infallible;
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::net::TcpStream;
@@ -9,24 +9,20 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::HeaderValue;
-use http::Request;
-use http::header::CONNECTION;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::sync::watch;
 use tokio::time;
 
-use crate::door::ClientTransport;
 use crate::door::HandshakeError;
+use crate::forward::AnswerError;
 use crate::gateway::Client;
-use crate::ingress::ClientStream;
-use crate::ingress::Conversation;
-use crate::ingress::Protocol;
+use crate::http1::Connection;
+use crate::http1::Protocol;
+use crate::http1::SendError;
 use crate::worker::Local;
 use crate::worker::Stage;
+use crate::worker::frames::Frames;
+use crate::worker::http1;
 use crate::worker::http2;
 use crate::worker::reached;
 
@@ -61,82 +57,34 @@ impl OpenConnection {
         let timeouts = local.gateway.shared.policy.snapshot().clients.timeouts;
         let arrived = local.door.enter(stream, peer.ip(), timeouts.handshake).await?;
         let client = Client::new(peer, arrived.address, arrived.scheme);
-        let conversation = Conversation::new();
-        let mut stream =
-            ClientStream::new(arrived.transport, Rc::clone(&conversation), timeouts);
-        let mut stages = local.stage.clone();
+        let connection =
+            Connection::new(arrived.transport, Rc::clone(&local.workbench), timeouts);
+        let (begun, mut stages) = (Cell::new(false), local.stage.clone());
+        let mut too_late = pin!(too_late(&mut stages, &begun));
         let protocol = tokio::select! {
             biased;
-            protocol = stream.protocol() => protocol?,
+            protocol = connection.protocol() => protocol?,
             // Nothing has been asked.
-            () = too_late(&mut stages, &conversation) => return Ok(()),
+            () = too_late.as_mut() => return Ok(()),
         };
         match protocol {
             Protocol::Http1 => {
-                self.serve_http1(stream, &client, &conversation, timeouts.idle).await
+                http1::serve(local, &connection, &client, &begun, too_late).await
             }
             Protocol::Http2 => {
-                http2::serve(local, stream, client, conversation, timeouts).await
+                let (first, transport) = connection.into_parts();
+                let frames = Frames::new(first, transport, timeouts.write);
+                // Boxed, as it is much larger.
+                Box::pin(http2::serve(local, frames, client, timeouts)).await
             }
-        }
-    }
-
-    async fn serve_http1(
-        &self,
-        stream: ClientStream<ClientTransport>,
-        client: &Client,
-        conversation: &Rc<Conversation>,
-        idle_limit: Duration,
-    ) -> Result<(), ServeError> {
-        let local = &self.local;
-        let answer = service_fn(|request: Request<Incoming>| {
-            let turn = conversation.begin();
-            async move {
-                // Boxed, so that an idle connection does not hold what a request needs: the server
-                // keeps the place of the last one's future.
-                let answering = Box::pin(local.gateway.handle(request, client, turn));
-                let mut answer = answering.await;
-                // An idle connection is not closed: a request may be on its way over it. Its
-                // client hears of the end with the answer to the next.
-                if *local.stage.borrow() >= Stage::Draining {
-                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<_, Infallible>(answer)
-            }
-        });
-        let mut stages = local.stage.clone();
-        let mut serving = pin!(local.http1.serve_connection(TokioIo::new(stream), answer));
-        tokio::select! {
-            biased;
-            served = serving.as_mut() => return Ok(served?),
-            () = too_late(&mut stages, conversation) => {}
-            () = idle(conversation, idle_limit) => {}
-        }
-        // Idle: closed now. Busy: closed behind the answer, which says so.
-        serving.as_mut().graceful_shutdown();
-        Ok(serving.await?)
-    }
-}
-
-/// Waits until nothing has been asked for as long as `limit`.
-pub(super) async fn idle(conversation: &Conversation, limit: Duration) {
-    loop {
-        let Some(since) = conversation.quiet_since() else {
-            // When it ends it will have been quiet for less than this.
-            time::sleep(limit).await;
-            continue;
-        };
-        time::sleep_until(since.checked_add(limit).unwrap_or(since)).await;
-        if conversation.quiet_since() == Some(since) {
-            return;
         }
     }
 }
 
 /// Waits until a request that comes is one too many.
-async fn too_late(stages: &mut watch::Receiver<Stage>, conversation: &Conversation) {
+async fn too_late(stages: &mut watch::Receiver<Stage>, begun: &Cell<bool>) {
     reached(stages, Stage::Closing).await;
-    if conversation.begun() == 0 {
+    if !begun.get() {
         time::sleep(FIRST_REQUEST).await;
     }
 }
@@ -158,6 +106,8 @@ pub(super) enum ServeError {
     Socket(#[from] io::Error),
     #[error("the handshake failed: {0}")]
     Handshake(#[from] HandshakeError),
+    #[error(transparent)]
+    Answer(#[from] SendError<AnswerError>),
     #[error("{0}")]
-    Http(#[from] hyper::Error),
+    Http2(#[from] hyper::Error),
 }

@@ -19,13 +19,12 @@ use tokio::time;
 use crate::door::ClientTransport;
 use crate::gateway::Client;
 use crate::ingress;
-use crate::ingress::ClientStream;
-use crate::ingress::Conversation;
 use crate::policy::clients::ClientTimeouts;
 use crate::worker::Local;
 use crate::worker::Stage;
 use crate::worker::connection::ServeError;
-use crate::worker::connection::idle;
+use crate::worker::conversation::Conversation;
+use crate::worker::frames::Frames;
 use crate::worker::reached;
 
 /// Requests under way on one connection.
@@ -79,31 +78,31 @@ pub(super) fn builder() -> http2::Builder<OnThisThread> {
 /// answer for too long. At a drain it says so, and what is under way ends.
 pub(super) async fn serve(
     local: &Rc<Local>,
-    stream: ClientStream<ClientTransport>,
+    frames: Frames<ClientTransport>,
     client: Client,
-    conversation: Rc<Conversation>,
     timeouts: ClientTimeouts,
 ) -> Result<(), ServeError> {
-    let client = Rc::new(client);
+    let (client, conversation) = (Rc::new(client), Conversation::new());
     let answer = service_fn({
         let (local, conversation) = (Rc::clone(local), Rc::clone(&conversation));
         move |mut request: Request<Incoming>| {
             let (local, client) = (Rc::clone(&local), Rc::clone(&client));
-            let turn = conversation.begin_http2(ingress::as_http1(&mut request));
+            let turn = conversation.begin();
+            let judged = ingress::as_http1(&mut request);
             async move {
-                let mut answer = local.gateway.handle(request, &client, turn).await;
+                let mut answer = local.gateway.handle(request, &client, judged).await;
                 ingress::without_connection_fields(answer.headers_mut());
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(answer.map(|body| turn.with(body)))
             }
         }
     });
-    let mut serving = pin!(local.http2.serve_connection(TokioIo::new(stream), answer));
+    let mut serving = pin!(local.http2.serve_connection(TokioIo::new(frames), answer));
     let mut stage = local.stage.clone();
     tokio::select! {
         biased;
         served = serving.as_mut() => return Ok(served?),
         () = reached(&mut stage, Stage::Draining) => {}
-        () = idle(&conversation, timeouts.idle) => {}
+        () = conversation.idle(timeouts.idle) => {}
         () = stalled(&conversation, timeouts.write) => return Ok(()),
     }
     serving.as_mut().graceful_shutdown();

@@ -2,6 +2,9 @@
 //! the upstream. Nothing but the windows, the policy pointer and the metrics is shared.
 
 mod connection;
+mod conversation;
+mod frames;
+mod http1;
 mod http2;
 
 use std::cell::Cell;
@@ -15,7 +18,6 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use tokio::runtime;
 use tokio::sync::Notify;
 use tokio::sync::mpsc;
@@ -30,7 +32,7 @@ use crate::forward::Counters;
 use crate::forward::Forwarder;
 use crate::gateway::Gateway;
 use crate::gateway::Shared;
-use crate::ingress;
+use crate::http1::Workbench;
 use crate::observe::Observer;
 use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
@@ -133,7 +135,7 @@ impl Worker {
 struct Local {
     door: Arc<Door>,
     gateway: Gateway,
-    http1: http1::Builder,
+    workbench: Rc<Workbench>,
     http2: hyper::server::conn::http2::Builder<http2::OnThisThread>,
     stage: watch::Receiver<Stage>,
     open: Arc<AtomicUsize>,
@@ -189,12 +191,6 @@ async fn housekeeping(local: Rc<Local>) {
 impl Local {
     fn new(parts: Parts, open: Arc<AtomicUsize>) -> Self {
         let clock = parts.shared.clock.clone();
-        let mut http1 = http1::Builder::new();
-        // The client's stream hands on whole heads, within their time and size.
-        http1
-            .header_read_timeout(None)
-            .max_buf_size(ingress::MAX_HEAD.saturating_mul(2))
-            .max_headers(ingress::MAX_FIELDS);
         let observer = Observer {
             metrics: parts.metrics,
             log: RequestLog::new(parts.log),
@@ -205,7 +201,7 @@ impl Local {
         Self {
             door: parts.door,
             gateway: Gateway { shared: parts.shared, forwarder, observer },
-            http1,
+            workbench: Rc::default(),
             http2: http2::builder(),
             stage: parts.stage,
             open,

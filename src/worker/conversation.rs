@@ -1,28 +1,31 @@
-//! What do a connection's bytes and its requests know of each other?
+//! How do the requests of one HTTP/2 connection stand? Several are under way at once, and the answer
+//! to one may stand still while others go on.
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::task::Context;
+use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::Body;
+use http_body::Frame;
+use http_body::SizeHint;
 use tokio::time;
 use tokio::time::Instant;
 
-use crate::ingress::HeadFault;
+use crate::time::deadline;
 
-/// One client's connection, as its stream and its requests both see it.
+/// The requests of one connection.
 #[derive(Debug)]
-pub struct Conversation {
-    /// Requests that the server has begun.
-    begun: Cell<u64>,
+pub(super) struct Conversation {
     /// Requests whose answers have not ended.
     under_way: Cell<u32>,
     /// Since when nothing is asked; none while something is.
     quiet_since: Cell<Option<Instant>>,
-    /// Which request is none, but stands for a head that was refused; and why.
-    fault: Cell<Option<(u64, HeadFault)>>,
-    /// Answers of HTTP/2, where one may stand still while others go on.
     answers: RefCell<Vec<Weak<Waiting>>>,
 }
 
@@ -32,59 +35,45 @@ type Waiting = Cell<Option<u32>>;
 
 impl Conversation {
     /// A connection without requests.
-    pub fn new() -> Rc<Self> {
+    pub(super) fn new() -> Rc<Self> {
         Rc::new(Self {
-            begun: Cell::new(0),
             under_way: Cell::new(0),
             quiet_since: Cell::new(Some(now())),
-            fault: Cell::new(None),
             answers: RefCell::default(),
         })
     }
 
-    /// The server has begun another request.
-    pub fn begin(self: &Rc<Self>) -> Turn {
-        let number = self.begun.get().saturating_add(1);
-        let fault = self.fault.get().filter(|(at, _)| *at == number);
-        self.turn(fault.map(|(_, fault)| fault), None)
-    }
-
-    /// The server has begun another request of HTTP/2, which may be refused for its head.
-    pub fn begin_http2(self: &Rc<Self>, judged: Result<(), HeadFault>) -> Turn {
+    /// Another request has begun.
+    pub(super) fn begin(self: &Rc<Self>) -> Turn {
         let waiting = Rc::default();
         self.answers.borrow_mut().push(Rc::downgrade(&waiting));
-        self.turn(judged.err(), Some(waiting))
-    }
-
-    fn turn(self: &Rc<Self>, fault: Option<HeadFault>, waiting: Option<Rc<Waiting>>) -> Turn {
-        self.begun.set(self.begun().saturating_add(1));
         self.under_way.set(self.under_way.get().saturating_add(1));
         self.quiet_since.set(None);
-        Turn { conversation: Rc::clone(self), fault, waiting }
-    }
-
-    /// How many requests the server has begun.
-    pub fn begun(&self) -> u64 {
-        self.begun.get()
+        Turn { conversation: Rc::clone(self), waiting }
     }
 
     /// Whether a request is under way.
-    pub fn is_busy(&self) -> bool {
+    pub(super) const fn is_busy(&self) -> bool {
         self.under_way.get() > 0
     }
 
-    /// Since when nothing is asked; none while something is, be it half of a head.
-    pub fn quiet_since(&self) -> Option<Instant> {
-        self.quiet_since.get()
-    }
-
-    /// A head has begun.
-    pub(super) fn break_silence(&self) {
-        self.quiet_since.set(None);
+    /// Waits until nothing has been asked for as long as `limit`.
+    pub(super) async fn idle(&self, limit: Duration) {
+        loop {
+            let Some(since) = self.quiet_since.get() else {
+                // When it ends it will have been quiet for less than this.
+                time::sleep(limit).await;
+                continue;
+            };
+            time::sleep_until(since.checked_add(limit).unwrap_or(since)).await;
+            if self.quiet_since.get() == Some(since) {
+                return;
+            }
+        }
     }
 
     /// Looks once more at the answers that are to be taken.
-    pub fn look(&self) {
+    pub(super) fn look(&self) {
         self.answers.borrow_mut().retain(|answer| {
             let Some(waiting) = answer.upgrade() else { return false };
             waiting.set(waiting.get().map(|looks| looks.saturating_add(1)));
@@ -93,34 +82,30 @@ impl Conversation {
     }
 
     /// Whether an answer stood still for so many looks.
-    pub fn has_waited(&self, looks: u32) -> bool {
+    pub(super) fn has_waited(&self, looks: u32) -> bool {
         let answers = self.answers.borrow();
         let mut waiting =
             answers.iter().filter_map(Weak::upgrade).filter_map(|each| each.get());
         waiting.any(|waited| waited >= looks)
     }
-
-    /// Request `number`, counted from 1, is to be refused for this.
-    pub(super) fn refuse(&self, number: u64, fault: HeadFault) {
-        self.fault.set(Some((number, fault)));
-    }
 }
 
 /// One request and its answer; the turn ends when this is dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub(super) struct Turn {
     conversation: Rc<Conversation>,
-    /// The request only stands for a head that was refused for this.
-    pub fault: Option<HeadFault>,
-    waiting: Option<Rc<Waiting>>,
+    waiting: Rc<Waiting>,
 }
 
 impl Turn {
+    /// The body of the answer, with which the turn ends.
+    pub(super) const fn with<B>(self, body: B) -> Watched<B> {
+        Watched { body, turn: self }
+    }
+
     /// A piece of the answer is to be taken by the client now, or is not there yet.
-    pub fn handed_over(&self, is_there: bool) {
-        if let Some(waiting) = &self.waiting {
-            waiting.set(is_there.then_some(0));
-        }
+    fn handed_over(&self, is_there: bool) {
+        self.waiting.set(is_there.then_some(0));
     }
 }
 
@@ -134,9 +119,37 @@ impl Drop for Turn {
     }
 }
 
-/// The time of the runtime's timers, for one of them to be set by.
+/// The body of an answer, of which is known whether the client takes it.
+#[derive(Debug)]
+pub(super) struct Watched<B> {
+    body: B,
+    turn: Turn,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Watched<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        self.turn.handed_over(frame.is_ready());
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 fn now() -> Instant {
-    time::sleep(Duration::ZERO).deadline()
+    deadline(Duration::ZERO)
 }
 
 #[cfg(test)]
@@ -146,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_waits_from_when_a_piece_is_there_until_the_next_is_asked_for() {
         let conversation = Conversation::new();
-        let turn = conversation.begin_http2(Ok(()));
+        let turn = conversation.begin();
         conversation.look();
         assert!(!conversation.has_waited(1), "the upstream has not answered");
         turn.handed_over(true);
