@@ -26,6 +26,7 @@ pub mod admin;
 pub mod admit;
 pub mod advise;
 pub mod agent;
+mod alarm;
 mod authority;
 pub mod backend;
 pub mod budget;

@@ -17,6 +17,7 @@ const RANKS: &[&[&str]] = &[
         "sync",
         "sid",
         "agent",
+        "alarm",
         "authority",
         "budget",
         "media",

@@ -5,7 +5,6 @@
 //! wanted is never looked at as a request, and nothing is behind a head that was refused. Nobody
 //! waits for ever: for a head, for the next request, or for a client to take its answer.
 
-mod alarm;
 mod answer;
 mod body;
 mod connection;

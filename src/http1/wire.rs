@@ -21,12 +21,12 @@ use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::http1::BodyError;
 use crate::http1::NoRequest;
 use crate::http1::Protocol;
 use crate::http1::SendError;
 use crate::http1::Workbench;
-use crate::http1::alarm::Alarm;
 use crate::http1::answer::Asked;
 use crate::http1::answer::Sending;
 use crate::http1::body::Left;

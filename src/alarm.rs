@@ -1,4 +1,4 @@
-//! When has been waited for long enough? One timer a connection, set anew only when it must ring
+//! When has been waited for long enough? One timer for many waits, set anew only when it must ring
 //! earlier: most of what is waited for comes long before.
 
 use std::pin::Pin;
@@ -12,14 +12,14 @@ use tokio::time::Sleep;
 
 /// A timer that many waits share, one at a time.
 #[derive(Debug, Default)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     /// Rings at the moment that was asked for last, or before it.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Alarm {
     /// Ready when it is `deadline`.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(time::sleep_until(deadline)));
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
