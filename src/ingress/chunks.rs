@@ -37,6 +37,8 @@ pub(crate) enum Piece {
 #[derive(Debug)]
 pub(crate) struct Chunks {
     place: Place,
+    /// White space may stand behind a size.
+    is_padded: bool,
     /// Bytes of extensions so far.
     extensions: u32,
     /// The trailer section as it came, with the empty line that ends it.
@@ -49,7 +51,7 @@ enum Place {
         size: u64,
         digits: u8,
     },
-    /// White space that only an extension may follow.
+    /// White space that only an extension may follow, unless sizes may be padded.
     BeforeExtension {
         size: u64,
         length: u32,
@@ -81,9 +83,17 @@ enum Place {
 }
 
 impl Chunks {
-    /// Before the first chunk.
+    /// Before the first chunk of a client's body.
     pub(crate) const fn new() -> Self {
-        Self { place: Place::new(), extensions: 0, trailers: Vec::new() }
+        Self { place: Place::new(), is_padded: false, extensions: 0, trailers: Vec::new() }
+    }
+
+    /// Before the first chunk of an answer. Old servers pad their sizes with white space, which
+    /// ends here: the client gets chunks of the gateway's own.
+    pub(crate) const fn of_answer() -> Self {
+        let mut chunks = Self::new();
+        chunks.is_padded = true;
+        chunks
     }
 
     /// Whether the last byte has been seen.
@@ -128,7 +138,12 @@ impl Chunks {
         if is_trailer(self.place) {
             self.trailers.push(byte);
         }
-        self.place = self.place.after(byte)?;
+        self.place = match (self.place, byte) {
+            (Place::BeforeExtension { size, .. }, b'\r') if self.is_padded => {
+                Place::SizeLf { size }
+            }
+            (place, byte) => place.after(byte)?,
+        };
         if matches!(self.place, Place::Extension { .. } | Place::BeforeExtension { .. }) {
             self.extensions = within(self.extensions, MAX_EXTENSIONS)?;
         }
@@ -261,6 +276,18 @@ mod tests {
         let body = "4;x\r\nTtl=\r\n1 ;a\r\n5\r\n0\r\nx-a: 1\r\nx-b: 2\r\n\r\nGET /";
         for most in 1..=body.len() {
             assert_eq!(read(body, most), Ok(("Ttl=5".to_owned(), 2)));
+        }
+    }
+
+    #[test]
+    fn sizes_of_an_answer_may_be_padded() {
+        let mut bytes = Bytes::from("5  \t\r\nTtl=5\r\n0 \r\n\r\n");
+        let mut chunks = Chunks::of_answer();
+        assert_eq!(chunks.next(&mut bytes), Ok(Some(Piece::Data(Bytes::from("Ttl=5")))));
+        assert_eq!((chunks.next(&mut bytes), chunks.is_at_end()), (Ok(None), true));
+        for malformed in ["5 5\r\n", "5 x\r\n", " 5\r\n", "5 \n"] {
+            let mut bytes = Bytes::from(malformed);
+            assert_eq!(Chunks::of_answer().next(&mut bytes), Err(Malformed), "{malformed:?}");
         }
     }
 
