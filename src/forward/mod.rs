@@ -5,14 +5,22 @@
 //! that closed without a byte of an answer. So a POST is never seen twice.
 
 mod answer;
+mod answer_head;
 mod caller;
 #[cfg(test)]
 mod case;
+mod connection;
 mod connections;
-mod head;
-mod stream;
+mod fault;
+mod fields;
+mod reader;
+mod request;
+#[cfg(test)]
+mod tests;
+mod transport;
 
 use std::cell::Cell;
+use std::future;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,24 +28,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use http::Request;
+use http::Method;
 use http::Response;
-use http::StatusCode;
 use http::request::Parts;
-use http_body_util::Full;
-use tokio::time;
 
 pub use answer::AnswerBody;
 pub use answer::AnswerError;
+pub use answer_head::AnswerHead;
 pub use caller::Caller;
 pub use connections::Counters;
-pub(crate) use head::X_REQUEST_ID;
+pub use fault::AnswerFault;
+pub(crate) use fields::X_REQUEST_ID;
+pub use reader::AnswerReader;
 
-use crate::ingress::Framing;
 use crate::ingress::FramingFault;
 use crate::policy::upstream::Upstream;
 use crate::time::Clock;
-use connections::Connection;
+use connection::Connection;
 use connections::Connections;
 
 /// Sends requests to the upstream over connections of one worker, as its clones do.
@@ -86,13 +93,27 @@ pub enum UpstreamError {
     ResponseTimeout(Duration),
     /// The connection ended, or what came is no HTTP.
     #[error("the upstream's answer could not be read")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] AnswerFault),
     /// Two readers could disagree about where the answer's body ends.
     #[error("the upstream's answer does not say clearly where it ends")]
     Unframed(#[source] FramingFault),
     /// The upstream switched to a protocol that nobody asked for.
     #[error("the upstream answered with another protocol")]
     UnexpectedUpgrade,
+}
+
+impl From<AnswerFault> for UpstreamError {
+    fn from(fault: AnswerFault) -> Self {
+        match fault {
+            AnswerFault::Framing(fault) => Self::Unframed(fault),
+            AnswerFault::Upgrade => Self::UnexpectedUpgrade,
+            AnswerFault::Connection(_)
+            | AnswerFault::Closed
+            | AnswerFault::Head(_)
+            | AnswerFault::HeadTooLarge
+            | AnswerFault::Chunks => Self::Broken(fault),
+        }
+    }
 }
 
 impl Forwarder {
@@ -107,25 +128,22 @@ impl Forwarder {
     pub async fn send(
         &self,
         upstream: &Upstream,
-        outgoing: Outgoing<'_>,
+        mut outgoing: Outgoing<'_>,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
-        let mut request = head::upstream_request(outgoing);
-        let (connection, origin) = self.connections.any(upstream, turn).await?;
-        head::set_host(request.headers_mut(), upstream, origin);
+        let connection = self.connections.any(upstream, turn).await?;
         let was_used = connection.was_used();
-        let spare = if was_used { head::copy_of_safe(&request) } else { None };
-        let failure = match self.exchange(connection, request, upstream).await {
+        let failure = match self.exchange(connection, &mut outgoing, upstream).await {
             Ok(answer) => return Ok(answer),
-            Err(failure) if was_used => failure,
-            Err(failure) => return Err(failure.error),
+            Err(failure) => failure,
         };
-        let mut request = failure.request_to_repeat(spare)?;
+        if !was_used || !failure.may_be_repeated(&outgoing.head.method) {
+            return Err(failure.error);
+        }
         self.connections.counters().count_retry();
-        let (connection, origin) = self.connections.fresh(upstream, turn).await?;
-        head::set_host(request.headers_mut(), upstream, origin);
-        let answer = self.exchange(connection, request, upstream).await;
+        let connection = self.connections.fresh(upstream, turn).await?;
+        let answer = self.exchange(connection, &mut outgoing, upstream).await;
         answer.map_err(|failure| failure.error)
     }
 
@@ -134,30 +152,33 @@ impl Forwarder {
         self.connections.close_idle(idle);
     }
 
+    /// Sends a request over this connection. When an answer comes, or the request can have been
+    /// seen, what is not needed for another try is gone from `outgoing`.
     async fn exchange(
         &self,
-        mut connection: Connection,
-        request: Request<Full<Bytes>>,
+        mut connection: Box<Connection>,
+        outgoing: &mut Outgoing<'_>,
         upstream: &Upstream,
     ) -> Result<Response<AnswerBody>, Failure> {
-        let read_before = connection.bytes_read();
-        let response_timeout = upstream.timeouts.response;
-        let sent = time::timeout(response_timeout, connection.send(request)).await;
-        match sent {
-            Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                Err(Failure::of(UpstreamError::UnexpectedUpgrade))
+        connection.begin(outgoing, upstream);
+        let limit = upstream.timeouts.response;
+        let Parts { method, headers, .. } = &mut outgoing.head;
+        let head = future::poll_fn(|cx| {
+            let polled = connection.poll_head(cx, method, headers, limit);
+            if !connection.is_unsent() {
+                outgoing.body = Bytes::new();
             }
-            Ok(Ok(response)) => {
-                Framing::of_answer(response.headers())
-                    .map_err(|fault| Failure::of(UpstreamError::Unframed(fault)))?;
-                Ok(answer::from_upstream(response, connection, &self.connections, upstream))
+            polled
+        });
+        match head.await {
+            Ok(head) => {
+                Ok(answer::from_upstream(head, connection, &self.connections, upstream))
             }
-            Ok(Err(mut refused)) => Err(Failure {
-                unsent: refused.take_message(),
-                silent: connection.bytes_read() == read_before,
-                error: UpstreamError::Broken(refused.into_error()),
+            Err(error) => Err(Failure {
+                error,
+                is_unsent: connection.is_unsent(),
+                is_silent: !connection.is_answered(),
             }),
-            Err(_elapsed) => Err(Failure::of(UpstreamError::ResponseTimeout(response_timeout))),
         }
     }
 }
@@ -165,24 +186,18 @@ impl Forwarder {
 /// A failed exchange, and what is known of how far it came.
 struct Failure {
     error: UpstreamError,
-    /// The request itself, where not a byte of it was written.
-    unsent: Option<Request<Full<Bytes>>>,
+    /// Not a byte of the request can have been sent.
+    is_unsent: bool,
     /// The connection ended without a byte of an answer.
-    silent: bool,
+    is_silent: bool,
 }
 
 impl Failure {
-    const fn of(error: UpstreamError) -> Self {
-        Self { error, unsent: None, silent: false }
-    }
-
-    /// The request, where it may be sent once more over a fresh connection; `spare` is a copy of
-    /// it where its method is safe.
-    fn request_to_repeat(
-        self,
-        spare: Option<Request<Full<Bytes>>>,
-    ) -> Result<Request<Full<Bytes>>, UpstreamError> {
-        let spare = if self.silent { spare } else { None };
-        self.unsent.or(spare).ok_or(self.error)
+    /// Whether a request of this method may be sent once more over a fresh connection, where it
+    /// met one that had been used.
+    fn may_be_repeated(&self, method: &Method) -> bool {
+        let is_safe = matches!(*method, Method::GET | Method::HEAD); // RFC 9110 §9.2.1
+        matches!(self.error, UpstreamError::Broken(_))
+            && (self.is_unsent || self.is_silent && is_safe)
     }
 }

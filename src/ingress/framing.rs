@@ -49,18 +49,21 @@ impl Framing {
         Self::of_values(lengths, codings)
     }
 
-    /// Reads the fields of an answer. A length beside a coding is not looked at: it is taken out
-    /// before the answer is passed on.
-    pub fn of_answer(headers: &HeaderMap) -> Result<Self, FramingFault> {
-        if !headers.contains_key(TRANSFER_ENCODING) {
-            return Self::of(headers);
+    /// Judges the values of every `Content-Length` and of every `Transfer-Encoding` of an answer.
+    /// A length beside a coding is not looked at: it is not passed on.
+    pub(crate) fn of_answer<'v>(
+        lengths: impl Iterator<Item = &'v [u8]>,
+        codings: impl Iterator<Item = &'v [u8]>,
+    ) -> Result<Self, FramingFault> {
+        let mut codings = codings.peekable();
+        if codings.peek().is_none() {
+            return Self::of_values(lengths, codings);
         }
-        let codings = headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes);
         Self::of_values(iter::empty(), codings)
     }
 
     /// Judges the values of every `Content-Length` and of every `Transfer-Encoding`.
-    pub(super) fn of_values<'v>(
+    pub(crate) fn of_values<'v>(
         mut lengths: impl Iterator<Item = &'v [u8]>,
         mut codings: impl Iterator<Item = &'v [u8]>,
     ) -> Result<Self, FramingFault> {
