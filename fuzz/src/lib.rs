@@ -8,6 +8,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "tests, built with overflow checks")]
 #![expect(dead_code, reason = "of the suite of the wire not everything is used")]
 
+mod answer;
 mod configuration;
 mod credentials;
 mod form;
