@@ -45,6 +45,8 @@ pub struct TooManyKeys;
 pub struct WindowStore {
     windows: DashMap<WindowKey, Form, RandomState>,
     live: AtomicUsize,
+    /// How many of them belong to a name or to credentials that may turn out to be a SID's.
+    unsettled: AtomicUsize,
     guarded: AtomicUsize,
     /// The most windows seen by a sweep since the shards were last shrunk.
     widest: AtomicUsize,
@@ -57,6 +59,7 @@ impl WindowStore {
         Self {
             windows: DashMap::with_capacity_and_hasher_and_shard_amount(0, hasher, SHARDS),
             live: AtomicUsize::new(0),
+            unsettled: AtomicUsize::new(0),
             guarded: AtomicUsize::new(0),
             widest: AtomicUsize::new(0),
         }
@@ -86,6 +89,9 @@ impl WindowStore {
             Entry::Occupied(mut entry) => Ok(entry.get_mut().judge_alone(case)),
             Entry::Vacant(entry) => {
                 self.count_one(max_keys)?;
+                if !case.key.scope.is_settled() {
+                    self.unsettled.fetch_add(1, Ordering::Relaxed);
+                }
                 let mut window = Form::new();
                 let decision = window.judge_alone(case);
                 entry.insert(window);
@@ -130,10 +136,16 @@ impl WindowStore {
     /// of `from` meanwhile; who asks for one of `into` finds it with all of the charges or without
     /// any of those that are moved.
     pub(crate) fn merge(&self, from: Scope, into: Scope, limits: &Limits, now: Tick) {
+        // Relaxed: a window of `from` was opened by somebody who held the lock that the caller
+        // holds now, so it has been counted. Mostly there is none of anybody.
+        if self.unsettled.load(Ordering::Relaxed) == 0 {
+            return;
+        }
         for endpoint in Endpoint::ALL {
             // Out first, then in: no thread ever holds two shards.
             if let Some((_, window)) = self.windows.remove(&WindowKey { scope: from, endpoint })
             {
+                self.unsettled.fetch_sub(1, Ordering::Relaxed);
                 self.absorb(WindowKey { scope: into, endpoint }, window, limits, now);
             }
         }
@@ -172,6 +184,9 @@ impl WindowStore {
                 && window.newest().is_none_or(|newest| reach.is_left_by(newest, now))
             {
                 swept.dropped = swept.dropped.saturating_add(1);
+                if !key.scope.is_settled() {
+                    self.unsettled.fetch_sub(1, Ordering::Relaxed);
+                }
                 return false;
             }
             swept.note(key, window, limits, now);
