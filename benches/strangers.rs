@@ -135,7 +135,8 @@ fn memory(_: &mut Criterion) {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let keys = if is_bench { 100_000 } else { 100 };
     // Kept until the last has been measured: memory that is free already would not show.
-    let _kept = [memory_of_windows(keys, 1, false), memory_of_windows(keys / 10, 144, true)];
+    let _cold = memory_of_windows(keys, 1, false);
+    let _guarded = memory_of_windows(keys / 10, 144, true);
     let (before, policy, admission) = (resident(), policy(), Admission::new());
     for credential in 0..keys {
         exchange(

@@ -119,9 +119,9 @@ impl Pupil {
     fn learn_service(&self, service: &ServiceFact, account: Option<Sid>, now: Tick) {
         let Pupil { shared, asked, .. } = self;
         let (admission, digests) = (&shared.admission, &shared.digests);
-        let keys = [Some(asked.account), account.map(AccountKey::Sid)];
+        let owner = account.map(AccountKey::Sid).filter(|owner| *owner != asked.account);
         let name_of = |key| digests.of_name(key, &service.unique_name);
-        let names = || keys.into_iter().flatten().map(name_of);
+        let names = || [Some(asked.account), owner].into_iter().flatten().map(name_of);
         let is_known = |name| admission.is_name_of(name, service.sid, now);
         if self.subject.endpoint == Endpoint::UpdateService && !names().any(is_known) {
             admission.forget_service(service.sid); // it has been renamed

@@ -3,11 +3,12 @@
 //! **Invariant:** a digest stands for a SID for [`LEARNED_FOR`] since it was last learned or asked
 //! for, unless [`MOST_LEARNED`] others were in the meantime, or it is to be forgotten.
 
-use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use crate::admit::learned::spellings::Spellings;
 use crate::sid::Digest;
 use crate::sid::Sid;
 use crate::sync::Mutex;
@@ -16,24 +17,28 @@ use crate::time::Tick;
 
 /// For how long a digest stands for a SID since it was last learned or asked for.
 pub const LEARNED_FOR: Duration = Duration::from_hours(1);
-/// How many digests of names, and how many of credentials, stand for a SID at most, about 6 MB
-/// each: the one asked for least lately makes room for a new one. Each of 16 shards has its share
+/// How many digests of names, and how many of credentials, stand for a SID at most, about 7 MB
+/// each: one that nobody has asked for makes room for a new one. Each of 16 shards has its share
 /// of the bound.
 pub const MOST_LEARNED: usize = SHARDS * MOST_IN_SHARD;
 
 const SHARDS: usize = 16;
-/// Few enough to look through when one of them has to go.
-const MOST_IN_SHARD: usize = 3_124;
+const MOST_IN_SHARD: usize = 3_125;
 
 /// Digests and what they stand for.
 #[derive(Debug)]
-pub(crate) struct Aliases([Mutex<Shard>; SHARDS]);
+pub(crate) struct Aliases {
+    shards: [Mutex<Shard>; SHARDS],
+    /// The same, the other way round. Its locks are taken last.
+    spellings: Spellings,
+}
 
 #[derive(Debug, Default)]
 struct Shard {
     of_digest: HashMap<Digest, Meaning>,
-    /// The same, the other way round.
-    of_sid: BTreeSet<(Sid, Digest)>,
+    /// The order in which they were learned, and when; what was asked for since then gets another
+    /// turn when its own comes. Some have been forgotten.
+    turns: VecDeque<(Digest, Tick)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,49 +51,50 @@ struct Meaning {
 /// One digest with its lock: what it stands for changes only through this.
 pub(crate) struct Alias<'a> {
     shard: MutexGuard<'a, Shard>,
+    spellings: &'a Spellings,
     digest: Digest,
 }
 
 impl Aliases {
     /// No digest stands for anything yet.
     pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|_| Mutex::new(Shard::default())))
+        let shards = std::array::from_fn(|_| Mutex::new(Shard::default()));
+        Self { shards, spellings: Spellings::default() }
     }
 
     /// One digest, locked.
     pub(crate) fn alias(&self, digest: Digest) -> Alias<'_> {
-        let [first, ..] = &self.0;
+        let [first, ..] = &self.shards;
         // A digest is a keyed hash: one byte of it is as good as chance.
         let [byte, ..] = digest.0;
-        let shard = self.0.get(usize::from(byte) % SHARDS).unwrap_or(first);
-        Alias { shard: lock(shard), digest }
+        let shard = self.shards.get(usize::from(byte) % SHARDS).unwrap_or(first);
+        Alias { shard: lock(shard), spellings: &self.spellings, digest }
     }
 
     /// Whether any digest stands for this SID.
     pub(crate) fn has_any_of(&self, sid: Sid) -> bool {
-        self.0.iter().any(|shard| lock(shard).of(sid).next().is_some())
+        self.spellings.has_any_of(sid)
     }
 
     /// No digest stands for this SID any more.
     pub(crate) fn forget_all_of(&self, sid: Sid) {
-        for shard in &self.0 {
-            let mut shard = lock(shard);
-            let digests: Vec<_> = shard.of(sid).collect();
-            for digest in digests {
-                shard.forget(digest);
+        for digest in self.spellings.of(sid) {
+            let mut alias = self.alias(digest);
+            if alias.shard.of_digest.get(&digest).is_some_and(|meaning| meaning.sid == sid) {
+                alias.forget();
             }
         }
     }
 
     /// Forgets what has not been asked for lately, and gives its memory back.
     pub(crate) fn sweep(&self, now: Tick) {
-        for shard in &self.0 {
+        for shard in &self.shards {
             let mut shard = lock(shard);
-            let Shard { of_digest, of_sid } = &mut *shard;
+            let Shard { of_digest, turns } = &mut *shard;
             of_digest.retain(|digest, meaning| {
                 let is_on = meaning.is_on(now);
                 if !is_on {
-                    of_sid.remove(&(meaning.sid, *digest));
+                    self.spellings.remove(meaning.sid, *digest);
                 }
                 is_on
             });
@@ -96,12 +102,18 @@ impl Aliases {
             if of_digest.capacity() > room {
                 of_digest.shrink_to(room / 2);
             }
+            if turns.len() > room {
+                turns.clear();
+                turns.extend(of_digest.iter().map(|(digest, meaning)| (*digest, meaning.used)));
+                turns.shrink_to_fit();
+            }
         }
+        self.spellings.shrink();
     }
 
     /// How many digests stand for a SID; those whose time is over since the last sweep among them.
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|shard| lock(shard).of_digest.len()).sum()
+        self.shards.iter().map(|shard| lock(shard).of_digest.len()).sum()
     }
 }
 
@@ -124,38 +136,39 @@ impl Alias<'_> {
         let before = self.stands_for(now);
         if before != Some(sid) {
             self.forget();
-            self.shard.insert(self.digest, Meaning { sid, used: now });
+            self.make_room();
+            self.shard.of_digest.insert(self.digest, Meaning { sid, used: now });
+            self.shard.turns.push_back((self.digest, now));
+            self.spellings.insert(sid, self.digest);
         }
         before
     }
 
     /// The digest stands for nothing any more.
     pub(crate) fn forget(&mut self) {
-        self.shard.forget(self.digest);
+        if let Some(meaning) = self.shard.of_digest.remove(&self.digest) {
+            self.spellings.remove(meaning.sid, self.digest);
+        }
     }
-}
 
-impl Shard {
-    fn insert(&mut self, digest: Digest, meaning: Meaning) {
-        if self.of_digest.len() >= MOST_IN_SHARD
-            && let Some((&oldest, _)) = self.of_digest.iter().min_by_key(|(_, each)| each.used)
+    /// Where there are as many as there may be, the first whose turn it is and that has not been
+    /// asked for since it got it goes.
+    fn make_room(&mut self) {
+        let Shard { of_digest, turns } = &mut *self.shard;
+        while of_digest.len() >= MOST_IN_SHARD
+            && let Some((digest, since)) = turns.pop_front()
         {
-            self.forget(oldest);
+            match of_digest.get(&digest).copied() {
+                Some(meaning) if meaning.used > since => {
+                    turns.push_back((digest, meaning.used));
+                }
+                Some(meaning) => {
+                    of_digest.remove(&digest);
+                    self.spellings.remove(meaning.sid, digest);
+                }
+                None => {}
+            }
         }
-        self.of_digest.insert(digest, meaning);
-        self.of_sid.insert((meaning.sid, digest));
-    }
-
-    fn forget(&mut self, digest: Digest) {
-        if let Some(meaning) = self.of_digest.remove(&digest) {
-            self.of_sid.remove(&(meaning.sid, digest));
-        }
-    }
-
-    /// The digests that stand for a SID.
-    fn of(&self, sid: Sid) -> impl Iterator<Item = Digest> {
-        let all = (sid, Digest([u8::MIN; 16]))..=(sid, Digest([u8::MAX; 16]));
-        self.of_sid.range(all).map(|(_, digest)| *digest)
     }
 }
 
@@ -220,7 +233,7 @@ mod tests {
         aliases.sweep(at(1).plus(LEARNED_FOR));
         let left = (0..100).filter(|number| aliases.has_any_of(service(*number))).count();
         assert_eq!((aliases.len(), left), (1, 1));
-        assert!(aliases.0.iter().all(|s| s.lock().unwrap().of_digest.capacity() < 100));
+        assert!(aliases.shards.iter().all(|s| s.lock().unwrap().of_digest.capacity() < 100));
     }
 
     #[test]
@@ -265,7 +278,7 @@ mod tests {
         for number in [0, fill - 1] {
             assert_eq!(aliases.alias(digest(number)).stands_for(end), Some(service(number)));
         }
-        let ways_back = aliases.0.iter().map(|s| s.lock().unwrap().of_sid.len());
-        assert_eq!(ways_back.sum::<usize>(), aliases.len());
+        let ways_back = (0..fill).filter(|number| aliases.has_any_of(service(*number)));
+        assert_eq!(ways_back.count(), aliases.len());
     }
 }

@@ -6,6 +6,7 @@
 //! of a window.
 
 mod aliases;
+mod spellings;
 
 use crate::admit::key::Scope;
 use crate::classify::RequestClass;
