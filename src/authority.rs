@@ -14,6 +14,24 @@ pub(crate) fn host_and_port(text: &[u8]) -> Option<Authority> {
     (is_host(named.host()) && is_port(behind_host(&named))).then_some(named)
 }
 
+/// Whether `text` is a [host and a port](host_and_port).
+pub(crate) fn is_host_and_port(text: &[u8]) -> bool {
+    is_plain(text) || host_and_port(text).is_some()
+}
+
+/// Whether it is what nearly all hosts are, letters, digits, dots and hyphens with a port of at most
+/// four digits or none, which can be seen for a tenth of the price.
+fn is_plain(text: &[u8]) -> bool {
+    let mut parts = text.splitn(2, |byte| *byte == b':');
+    let host = parts.next().unwrap_or_default();
+    let port = parts.next().unwrap_or_default();
+    let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || b".-".contains(byte);
+    !host.is_empty()
+        && host.iter().all(is_usual)
+        && port.len() <= 4
+        && port.iter().all(u8::is_ascii_digit)
+}
+
 fn is_host(host: &str) -> bool {
     match host.strip_prefix('[') {
         Some(rest) => {
@@ -38,6 +56,15 @@ fn is_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::host_and_port;
+    use super::is_plain;
+    use proptest::proptest;
+
+    proptest! {
+        #[test]
+        fn what_is_plain_is_a_host_with_a_port_or_without(text in "[aZ0.:@,-]{0,9}|[a-c]:[0-9]{0,6}") {
+            assert!(!is_plain(text.as_bytes()) || host_and_port(text.as_bytes()).is_some());
+        }
+    }
 
     #[test]
     fn a_host_is_a_name_or_an_address_with_a_port_or_without() {

@@ -8,6 +8,7 @@ use http::header::HOST;
 use http::request::Parts;
 
 use crate::authority::host_and_port;
+use crate::authority::is_host_and_port;
 
 /// Why it cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +44,12 @@ pub(super) fn check(head: &Parts) -> Result<(), HostFault> {
     if fields.next().is_some() {
         return Err(HostFault::Several);
     }
+    let Some(authority) = head.uri.authority() else {
+        let is_host = is_host_and_port(field.as_bytes());
+        return if is_host { Ok(()) } else { Err(HostFault::Malformed) };
+    };
     let named = host_and_port(field.as_bytes()).ok_or(HostFault::Malformed)?;
-    match head.uri.authority() {
-        Some(authority) if *authority != named => Err(HostFault::Contradicted),
-        Some(_) | None => Ok(()),
-    }
+    if *authority == named { Ok(()) } else { Err(HostFault::Contradicted) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use crate::policy::endpoint::Endpoint;
 use crate::policy::endpoint::Method;
 use crate::policy::endpoint::Segment;
 use crate::policy::pools::NumberKind;
-use crate::sid;
 use crate::sid::Sid;
 use crate::sid::SidKind;
 
@@ -54,16 +53,16 @@ impl Subject {
     pub fn of(endpoint: Endpoint, path: &str) -> Self {
         let mut subject =
             Self { endpoint, service: None, session: None, participant: None, number: None };
-        if endpoint == Endpoint::Unmatched {
-            return subject;
-        }
-        let segments = path.split('/').filter(|segment| segment.len() == sid::TEXT_LENGTH);
-        for sid in segments.filter_map(Sid::parse) {
-            match sid.kind() {
-                SidKind::Service => subject.service = Some(sid),
-                SidKind::Session => subject.session = Some(sid),
-                SidKind::Participant => subject.participant = Some(sid),
-                SidKind::PhoneNumber | SidKind::ShortCode => subject.number = Some(sid),
+        let Some(operation) = endpoint.operation() else { return subject };
+        let segments = path.strip_prefix('/').unwrap_or(path).split('/');
+        for (segment, text) in operation.template.iter().zip(segments) {
+            let (Segment::Id(kind) | Segment::IdOrName(kind)) = *segment else { continue };
+            let sid = Sid::parse_as(kind, text);
+            match kind {
+                SidKind::Service => subject.service = sid,
+                SidKind::Session => subject.session = sid,
+                SidKind::Participant => subject.participant = sid,
+                SidKind::PhoneNumber | SidKind::ShortCode => subject.number = sid,
                 SidKind::Account | SidKind::ApiKey | SidKind::Interaction => {}
             }
         }
