@@ -5,29 +5,21 @@ use std::time::Duration;
 use super::Record;
 use super::outcome::Found;
 use super::request_log::Field;
-use crate::policy::rate::SetBy;
 
 impl Record {
     /// Writes the line of a request that took so long.
     pub(super) fn write_line(&self, whole: Duration) {
-        let client = self.client.to_string();
-        let service =
-            self.class.and_then(|class| class.service?.sid()).map(|sid| sid.to_string());
-        let account =
-            self.class.and_then(|class| class.account.sid()).map(|sid| sid.to_string());
+        let class = self.class.as_ref();
+        let service = class.and_then(|class| class.service?.sid());
+        let account = class.and_then(|class| class.account.sid());
         let set_by = self.outcome.limit.as_ref().and_then(|limit| limit.set_by.as_ref());
-        let set_by = set_by.map(SetBy::to_string);
         let mut fields = Vec::with_capacity(16);
         fields.push(("decision", Field::Word(self.outcome.decision.label())));
         let status = self.outcome.status.map(|status| u64::from(status.as_u16()));
         push(&mut fields, "status", status.map(Field::Number));
-        push(
-            &mut fields,
-            "endpoint",
-            self.class.map(|class| Field::Word(class.endpoint.name())),
-        );
-        push(&mut fields, "service", service.as_deref().map(Field::Word));
-        push(&mut fields, "account", account.as_deref().map(Field::Word));
+        push(&mut fields, "endpoint", class.map(|class| Field::Word(class.endpoint.name())));
+        push(&mut fields, "service", service.map(Field::Sid));
+        push(&mut fields, "account", account.map(Field::Sid));
         let refusal = self.outcome.refusal.or(self.outcome.on_trial);
         push(&mut fields, "limit", refusal.map(|refusal| Field::Word(refusal.label())));
         push(&mut fields, "mode", self.outcome.on_trial.map(|_| Field::Word("shadow")));
@@ -44,8 +36,8 @@ impl Record {
                 }
             }
         }
-        push(&mut fields, "set_by", set_by.as_deref().map(Field::Text));
-        fields.push(("client", Field::Word(&client)));
+        push(&mut fields, "set_by", set_by.map(Field::SetBy));
+        fields.push(("client", Field::Address(self.client)));
         let request_id = self.request_id.to_str().unwrap_or_default();
         fields.push(("request_id", Field::Word(request_id)));
         let trace = self.traceparent.as_ref().and_then(|value| value.to_str().ok());

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use http::HeaderName;
 use http::HeaderValue;
 use http::StatusCode;
 use http::Version;
@@ -54,6 +55,9 @@ use metrics::Metrics;
 use outcome::LimitOutcome;
 use outcome::Outcome;
 use request_log::RequestLog;
+
+/// W3C Trace Context §3.2.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// One worker's view of what it reports to.
 #[derive(Clone, Debug)]
@@ -134,7 +138,7 @@ impl Record {
 
     /// Keeps the caller's trace, where it is well-formed, for the log line.
     pub fn keep_trace(&mut self, headers: &HeaderMap) {
-        let field = headers.get("traceparent");
+        let field = headers.get(TRACEPARENT);
         self.traceparent = field.filter(|value| is_traceparent(value.as_bytes())).cloned();
     }
 

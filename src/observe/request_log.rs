@@ -10,8 +10,10 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::fmt;
 use std::fmt::Write;
 use std::mem;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -26,6 +28,8 @@ use tokio::time;
 
 use crate::observe::timestamp::Timestamps;
 use crate::policy::log::LogFormat;
+use crate::policy::rate::SetBy;
+use crate::sid::Sid;
 
 /// How long a line may wait for others to be written with it.
 const DELAY: Duration = Duration::from_millis(20);
@@ -79,8 +83,10 @@ pub struct RequestLog {
 pub(super) enum Field<'a> {
     /// A word of a closed list, or text that has been checked: it needs no escapes.
     Word(&'a str),
-    /// Text that may hold anything that is printed, such as the path of a file.
-    Text(&'a str),
+    /// Where a rule comes from: it may hold anything that is printed, such as the path of a file.
+    SetBy(&'a SetBy),
+    Sid(Sid),
+    Address(IpAddr),
     Number(u64),
 }
 
@@ -147,16 +153,16 @@ fn write_json(line: &mut String, time: &str, fields: &[(&'static str, Field<'_>)
         line.push_str(name);
         line.push_str("\":");
         match field {
-            Field::Word(word) => {
-                line.push('"');
-                line.push_str(word);
-                line.push('"');
-            }
-            Field::Text(text) => {
-                // Serialising a string cannot fail.
-                line.push_str(&serde_json::to_string(text).unwrap_or_default());
-            }
             Field::Number(number) => push_number(line, *number),
+            // It may need escapes. Serialising a string cannot fail.
+            Field::SetBy(rule) => {
+                line.push_str(&serde_json::to_string(&rule.to_string()).unwrap_or_default());
+            }
+            Field::Word(_) | Field::Sid(_) | Field::Address(_) => {
+                line.push('"');
+                push_plain(line, field);
+                line.push('"');
+            }
         }
     }
     line.push_str("}\n");
@@ -169,17 +175,28 @@ fn write_text(line: &mut String, time: &str, fields: &[(&'static str, Field<'_>)
         line.push(' ');
         line.push_str(name);
         line.push('=');
-        match field {
-            Field::Word(text) | Field::Text(text) => line.push_str(text),
-            Field::Number(number) => push_number(line, *number),
-        }
+        push_plain(line, field);
     }
     line.push('\n');
 }
 
+fn push_plain(line: &mut String, field: &Field<'_>) {
+    match field {
+        Field::Word(word) => line.push_str(word),
+        Field::SetBy(rule) => push(line, rule),
+        Field::Sid(sid) => push(line, sid),
+        Field::Address(address) => push(line, address),
+        Field::Number(number) => push_number(line, *number),
+    }
+}
+
 fn push_number(line: &mut String, number: u64) {
+    line.push_str(itoa::Buffer::new().format(number));
+}
+
+fn push(line: &mut String, what: &impl fmt::Display) {
     // Writing to a string cannot fail.
-    let written = write!(line, "{number}");
+    let written = write!(line, "{what}");
     debug_assert!(written.is_ok(), "a string takes everything");
 }
 
@@ -190,16 +207,17 @@ mod tests {
     use super::QUEUE;
     use super::RequestLog;
     use crate::policy::log::LogFormat;
+    use crate::policy::rate::SetBy;
     use std::sync::Arc;
 
     #[test]
     fn a_json_line_is_one_object_whatever_the_text() {
         let (sink, lines) = LogSink::new();
         let log = RequestLog::new(sink);
-        let path = "odd \"name\"\n.yaml:3";
+        let rule = SetBy::File { file: "odd \"name\"\n.yaml".into(), line: 3 };
         let fields = [
             ("decision", Field::Word("limited")),
-            ("set_by", Field::Text(path)),
+            ("set_by", Field::SetBy(&rule)),
             ("status", Field::Number(429)),
         ];
         log.write(LogFormat::Json, &fields);
@@ -207,7 +225,7 @@ mod tests {
         let line = lines.recv().unwrap();
         assert_eq!(line.lines().count(), 1);
         let object: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(object["set_by"], path);
+        assert_eq!(object["set_by"], rule.to_string());
         assert_eq!(object["status"], 429);
         assert_eq!(object["decision"], "limited");
     }

@@ -40,7 +40,7 @@ struct Streamed {
 }
 
 impl ReplyBody {
-    pub(super) fn whole(text: String) -> Self {
+    pub(super) fn whole(text: Vec<u8>) -> Self {
         Self(Kind::Whole(Bytes::from(text)))
     }
 

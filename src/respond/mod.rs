@@ -8,6 +8,9 @@ mod body;
 mod rate_limit;
 mod status;
 
+use std::fmt::Write as _;
+use std::io::Write as _;
+
 use http::HeaderName;
 use http::HeaderValue;
 use http::Response;
@@ -39,6 +42,10 @@ use crate::sid::ServiceKey;
 
 /// Room for the fields of an answer of the gateway's own.
 const FIELDS: usize = 10;
+/// Room for the message of a 429.
+const USUAL_MESSAGE: usize = 192;
+/// Bytes of the body of such an answer beside its message.
+const BESIDE_MESSAGE: usize = 128;
 /// Names the decision on answers that the gateway made itself.
 const X_MASKGATE_DECISION: HeaderName = HeaderName::from_static("x-maskgate-decision");
 /// Source: RFC 9110 §11.6.1; the realm is the API's.
@@ -161,13 +168,17 @@ fn message(rejection: &Rejection, class: Option<&RequestClass>) -> String {
     let (Rejection::Denied(Denial::Rate(denial)), Some(class)) = (rejection, class) else {
         return rejection.to_string();
     };
-    format!(
+    let mut message = String::with_capacity(USUAL_MESSAGE);
+    let written = write!(
+        message,
         "Too Many Requests: {} of {} is limited to {}; retry after {} s",
         class.endpoint,
         Whose(class),
         denial.rule(),
         denial.seconds_to_wait(),
-    )
+    );
+    debug_assert!(written.is_ok(), "a string takes everything");
+    message
 }
 
 /// Whose window it is, as the client knows it.
@@ -184,14 +195,17 @@ impl std::fmt::Display for Whose<'_> {
     }
 }
 
-fn envelope(status: StatusCode, code: u32, message: &str) -> String {
-    // Serialising a string cannot fail.
-    let message = serde_json::to_string(message).unwrap_or_default();
-    format!(
-        "{{\"code\":{code},\"message\":{message},\
-         \"more_info\":\"https://www.twilio.com/docs/errors/{code}\",\"status\":{}}}",
+fn envelope(status: StatusCode, code: u32, message: &str) -> Vec<u8> {
+    let mut body = Vec::with_capacity(message.len().saturating_add(BESIDE_MESSAGE));
+    // Writing to memory cannot fail, nor can serialising a string.
+    drop(write!(body, "{{\"code\":{code},\"message\":"));
+    drop(serde_json::to_writer(&mut body, message));
+    drop(write!(
+        body,
+        ",\"more_info\":\"https://www.twilio.com/docs/errors/{code}\",\"status\":{}}}",
         status.as_u16()
-    )
+    ));
+    body
 }
 
 fn text_value(text: &str) -> Option<HeaderValue> {
