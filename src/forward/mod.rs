@@ -59,7 +59,7 @@ pub struct Forwarder {
 #[derive(Debug)]
 pub struct Outgoing<'a> {
     /// The head as the client sent it.
-    pub head: Parts,
+    pub head: Box<Parts>,
     /// The whole body.
     pub body: Bytes,
     /// Who sent it.
@@ -162,7 +162,7 @@ impl Forwarder {
     ) -> Result<Response<AnswerBody>, Failure> {
         connection.begin(outgoing, upstream);
         let limit = upstream.timeouts.response;
-        let Parts { method, headers, .. } = &mut outgoing.head;
+        let Parts { method, headers, .. } = &mut *outgoing.head;
         let head = future::poll_fn(|cx| {
             let polled = connection.poll_head(cx, method, headers, limit);
             if !connection.is_unsent() {

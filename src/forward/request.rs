@@ -145,7 +145,7 @@ mod tests {
         }
         let caller = Caller::new("203.0.113.7".parse().unwrap(), Scheme::Http);
         let outgoing = Outgoing {
-            head: request.body(()).unwrap().into_parts().0,
+            head: Box::new(request.body(()).unwrap().into_parts().0),
             body: Bytes::from_static(body.as_bytes()),
             caller: &caller,
             request_id: HeaderValue::from_static("1"),

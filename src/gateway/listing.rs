@@ -130,6 +130,7 @@ impl Errand {
         head.headers = self.headers.clone();
         let (caller, request_id) = (&self.caller, self.request_id.clone());
         let (body, accept) = (Bytes::new(), Accept::Identity);
+        let head = Box::new(head);
         let outgoing = Outgoing { head, body, caller, request_id, accept };
         forwarder.send(upstream, outgoing).await.map_err(|_| ListFault::Failed)
     }

@@ -66,6 +66,7 @@ use crate::reject::Refusal;
 use crate::reject::Rejection;
 use crate::respond;
 use crate::respond::ReplyBody;
+use crate::sid;
 use crate::time::Clock;
 
 /// What all workers share: the windows, the seats, the policy pointer and the key of digests.
@@ -100,6 +101,22 @@ pub struct Gateway {
     pub observer: Observer,
 }
 
+/// A request as it came.
+#[derive(Debug)]
+pub struct Arrived<B> {
+    /// Its head, which a request hands on from stage to stage: boxed, as it is large to move.
+    pub head: Box<Parts>,
+    /// Its body, which may still be on its way.
+    pub body: B,
+}
+
+impl<B> From<Request<B>> for Arrived<B> {
+    fn from(request: Request<B>) -> Self {
+        let (head, body) = request.into_parts();
+        Self { head: Box::new(head), body }
+    }
+}
+
 /// One client's connection.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -120,7 +137,7 @@ impl Gateway {
     /// unfit, that is the answer, and the request may only stand for it.
     pub async fn handle<B>(
         &self,
-        request: Request<B>,
+        request: Arrived<B>,
         client: &Client,
         judged: Result<(), HeadFault>,
     ) -> Response<ReplyBody>
@@ -129,13 +146,13 @@ impl Gateway {
         B::Error: Error + Send + Sync + 'static,
     {
         let policy = self.shared.policy.snapshot(); // one policy for the whole request
-        let request_id = request_id(request.headers());
-        let caller = client.caller.told(request.headers(), &policy.clients.trusted_proxies);
+        let Arrived { head, body } = request;
+        let request_id = request_id(&head.headers);
+        let caller = client.caller.told(&head.headers, &policy.clients.trusted_proxies);
         let mut record = self.observer.begin(policy.log, caller.address(), request_id);
-        let (head, body) = request.into_parts();
         let expect = expectation(&head.headers);
         let mut body = record.watch(client.connection, &head, body);
-        let request = Request::from_parts(head, &mut body);
+        let request = Arrived { head, body: &mut body };
         let passed = match judged {
             Err(fault) => Err(fault.into()),
             Ok(()) => isolated(pin!(self.pass(&policy, request, &caller, &mut record)))
@@ -164,7 +181,7 @@ impl Gateway {
     async fn pass<B>(
         &self,
         policy: &Arc<Policy>,
-        request: Request<&mut Tap<B>>,
+        request: Arrived<&mut Tap<B>>,
         caller: &Caller,
         record: &mut Record,
     ) -> Result<Passed, Rejection>
@@ -172,7 +189,7 @@ impl Gateway {
         B: Body<Data = Bytes> + Unpin,
         B::Error: Error + Send + Sync + 'static,
     {
-        let (head, body) = request.into_parts();
+        let Arrived { head, body } = request;
         record.keep_trace(&head.headers);
         let asked = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
         let class = self.shared.admission.identify(asked, record.begun());
@@ -231,7 +248,7 @@ struct Checked<'a> {
     asked: RequestClass,
     /// The same, by what is known of them.
     class: RequestClass,
-    head: Parts,
+    head: Box<Parts>,
     /// As it came.
     body: Bytes,
 }
@@ -307,8 +324,8 @@ fn is_slow(rejection: &Rejection) -> bool {
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let own = headers.get(X_REQUEST_ID).filter(|value| is_harmless(value.as_bytes()));
     own.cloned().unwrap_or_else(|| {
-        let id = format!("{:032x}", fastrand::u128(..));
-        HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+        let id = sid::hex_digits(fastrand::u128(..));
+        HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
     })
 }
 

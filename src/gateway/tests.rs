@@ -58,7 +58,7 @@ async fn get(gateway: &Gateway, path: &str) -> u16 {
     let request = request.body(Empty::<Bytes>::new()).unwrap();
     let address = ([127, 0, 0, 1], 1).into();
     let client = Client::new(address, address.ip(), Scheme::Http);
-    gateway.handle(request, &client, Ok(())).await.status().as_u16()
+    gateway.handle(request.into(), &client, Ok(())).await.status().as_u16()
 }
 
 #[test]

@@ -42,8 +42,8 @@ const ADDED_FIELDS: usize = 8;
 
 /// The head of a request of HTTP/1.1 or HTTP/1.0 that has one reading.
 pub struct Head {
-    /// What it says.
-    pub parts: Parts,
+    /// What it says; boxed, as it is handed on often and is large to move.
+    pub parts: Box<Parts>,
     /// Where its body ends.
     pub framing: Framing,
     /// Whether the client would go on with the connection behind the answer (RFC 9112 §9.3).
@@ -75,8 +75,8 @@ impl Head {
     }
 
     /// What stands for a head that is none: the record of a request needs one.
-    pub fn of_none() -> Parts {
-        Request::new(()).into_parts().0
+    pub fn of_none() -> Box<Parts> {
+        Box::new(Request::new(()).into_parts().0)
     }
 
     fn judge(
@@ -101,7 +101,7 @@ impl Head {
         if method == "CONNECT" {
             return Err(HeadFault::Tunnel);
         }
-        let (mut parts, ()) = Request::new(()).into_parts();
+        let mut parts = Self::of_none();
         parts.method =
             Method::from_bytes(method.as_bytes()).map_err(|_| HeadFault::RequestLine)?;
         parts.uri = uri(bytes.slice_ref(target.as_bytes()))?;

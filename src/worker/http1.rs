@@ -7,11 +7,11 @@ use std::io;
 use std::pin::Pin;
 use std::task::Poll;
 
-use http::Request;
 use http::Response;
 use http::request::Parts;
 
 use crate::door::ClientTransport;
+use crate::gateway::Arrived;
 use crate::gateway::Client;
 use crate::http1::Connection;
 use crate::http1::NoRequest;
@@ -61,10 +61,10 @@ async fn answer(
     local: &Local,
     connection: &Connection<ClientTransport>,
     client: &Client,
-    head: Parts,
+    head: Box<Parts>,
     judged: Result<(), HeadFault>,
 ) -> io::Result<Response<ReplyBody>> {
-    let request = Request::from_parts(head, connection.body());
+    let request = Arrived { head, body: connection.body() };
     // Boxed, so that an idle connection does not hold what a request needs.
     let mut answering = Box::pin(local.gateway.handle(request, client, judged));
     future::poll_fn(|cx| match answering.as_mut().poll(cx) {

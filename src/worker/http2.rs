@@ -90,7 +90,7 @@ pub(super) async fn serve(
             let turn = conversation.begin();
             let judged = ingress::as_http1(&mut request);
             async move {
-                let mut answer = local.gateway.handle(request, &client, judged).await;
+                let mut answer = local.gateway.handle(request.into(), &client, judged).await;
                 ingress::without_connection_fields(answer.headers_mut());
                 Ok::<_, Infallible>(answer.map(|body| turn.with(body)))
             }

@@ -64,7 +64,7 @@ impl Scene {
         let caller = Caller::new("203.0.113.7".parse().unwrap(), Scheme::Http);
         let request = Request::builder().method(method).uri("/v1").header("host", "a");
         let outgoing = Outgoing {
-            head: request.body(()).unwrap().into_parts().0,
+            head: Box::new(request.body(()).unwrap().into_parts().0),
             body: body.into(),
             caller: &caller,
             request_id: HeaderValue::from_static("1"),
