@@ -43,11 +43,11 @@ use support::client::basic;
 use tokio::runtime;
 
 /// Allocations and reallocations for a GET that is forwarded, its answer of 671 bytes included.
-const FORWARDED_GET: usize = 11;
+const FORWARDED_GET: usize = 9;
 /// For a form with two participants, checked and forwarded.
-const FORWARDED_FORM: usize = 14;
+const FORWARDED_FORM: usize = 12;
 /// For a 429.
-const REFUSED: usize = 34;
+const REFUSED: usize = 18;
 
 /// Requests that are counted at a time, and how many times.
 const BLOCK: usize = 100;
