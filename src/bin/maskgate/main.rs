@@ -25,8 +25,8 @@ use cli::Command;
 use run::RunError;
 use run::Surroundings;
 
-/// Half the price of glibc's for a request's dozen of pieces, and what a burst of windows took goes
-/// back to the system when they have been swept.
+/// Half the price of glibc's for a request's dozen of pieces, and a thread of its own gives what a burst
+/// of windows took back to the system, some 10 s after they have been swept.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
