@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -36,9 +37,9 @@ pub(crate) struct Aliases {
 #[derive(Debug, Default)]
 struct Shard {
     of_digest: HashMap<Digest, Meaning>,
-    /// The order in which they were learned, and when; what was asked for since then gets another
-    /// turn when its own comes. Some have been forgotten.
-    turns: VecDeque<(Digest, Tick)>,
+    /// The order in which they were learned; what was asked for since then gets another turn when
+    /// its own comes. Some have been forgotten.
+    turns: VecDeque<Digest>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,8 @@ struct Meaning {
     sid: Sid,
     /// When it was last learned or asked for.
     used: Tick,
+    /// It was asked for since it got its turn.
+    is_asked_for: bool,
 }
 
 /// One digest with its lock: what it stands for changes only through this.
@@ -104,7 +107,7 @@ impl Aliases {
             }
             if turns.len() > room {
                 turns.clear();
-                turns.extend(of_digest.iter().map(|(digest, meaning)| (*digest, meaning.used)));
+                turns.extend(of_digest.keys());
                 turns.shrink_to_fit();
             }
         }
@@ -123,6 +126,7 @@ impl Alias<'_> {
         let meaning = self.shard.of_digest.get_mut(&self.digest)?;
         if meaning.is_on(now) {
             meaning.used = meaning.used.max(now);
+            meaning.is_asked_for = true;
             return Some(meaning.sid);
         }
         // At once: a thread whose time is behind must not find it again, as a window of the
@@ -137,8 +141,9 @@ impl Alias<'_> {
         if before != Some(sid) {
             self.forget();
             self.make_room();
-            self.shard.of_digest.insert(self.digest, Meaning { sid, used: now });
-            self.shard.turns.push_back((self.digest, now));
+            let meaning = Meaning { sid, used: now, is_asked_for: false };
+            self.shard.of_digest.insert(self.digest, meaning);
+            self.shard.turns.push_back(self.digest);
             self.spellings.insert(sid, self.digest);
         }
         before
@@ -156,17 +161,14 @@ impl Alias<'_> {
     fn make_room(&mut self) {
         let Shard { of_digest, turns } = &mut *self.shard;
         while of_digest.len() >= MOST_IN_SHARD
-            && let Some((digest, since)) = turns.pop_front()
+            && let Some(digest) = turns.pop_front()
         {
-            match of_digest.get(&digest).copied() {
-                Some(meaning) if meaning.used > since => {
-                    turns.push_back((digest, meaning.used));
-                }
-                Some(meaning) => {
-                    of_digest.remove(&digest);
-                    self.spellings.remove(meaning.sid, digest);
-                }
-                None => {}
+            let Some(meaning) = of_digest.get_mut(&digest) else { continue };
+            if mem::take(&mut meaning.is_asked_for) {
+                turns.push_back(digest);
+            } else {
+                self.spellings.remove(meaning.sid, digest);
+                of_digest.remove(&digest);
             }
         }
     }
