@@ -17,7 +17,7 @@
 //!
 //! Reading order: [`gateway`], then the stages, then [`policy`] and [`config`], which makes
 //! policies out of YAML, then [`server`], [`listen`], [`door`], [`http1`] and [`worker`], which run
-//! it all.
+//! it all, and [`systemd`], whose protocols they speak with whoever started them.
 //! [`backend`] is a world of its own: the masking backend that `maskgate demo` puts behind the
 //! gateway; [`control`] is what tests may do to it, and [`report`] is what is said of the client
 //! that they test.
@@ -58,7 +58,9 @@ pub mod sid;
 pub mod state;
 pub mod sweep;
 mod sync;
+pub mod systemd;
 pub mod time;
+pub mod watchdog;
 pub mod worker;
 
 /// The version of this build.

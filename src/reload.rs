@@ -44,6 +44,14 @@ pub struct Reloader {
 #[derive(Clone, Debug)]
 pub struct ReloadRequest(mpsc::UnboundedSender<oneshot::Sender<ReloadResult>>);
 
+/// What the service manager shows of a reload.
+const fn status(result: ReloadResult) -> &'static str {
+    match result {
+        ReloadResult::Applied => "Serving by the configuration that was read again",
+        ReloadResult::Refused => "Serving by the old configuration: the new one has mistakes",
+    }
+}
+
 impl ReloadRequest {
     /// Reads the configuration again; answers what became of it, or nothing when the server has
     /// ended.
@@ -81,8 +89,9 @@ impl Reloader {
                     }
                 },
                 Some(()) = self.hangup.recv() => {
+                    self.state.manager.reloading();
                     let loaded = self.watch.force();
-                    self.apply(loaded);
+                    self.state.manager.ready(status(self.apply(loaded)));
                 }
                 Some(answer) = self.requests.recv() => {
                     let loaded = self.watch.force();

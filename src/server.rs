@@ -39,7 +39,10 @@ use crate::reload::ReloadRequest;
 use crate::reload::Reloader;
 use crate::state::State;
 use crate::sweep;
+use crate::systemd::ServiceManager;
+use crate::systemd::Sockets;
 use crate::time::Clock;
+use crate::watchdog;
 use crate::worker;
 use crate::worker::Stage;
 use crate::worker::Worker;
@@ -64,6 +67,10 @@ pub struct Parts {
     pub control: Option<Control>,
     /// Where a client is being tested: what it does.
     pub journal: Option<Arc<Journal>>,
+    /// Whoever wants to know how this process is.
+    pub manager: ServiceManager,
+    /// Sockets that are open already; what is missing is bound.
+    pub sockets: Sockets,
 }
 
 /// A gateway whose sockets are bound.
@@ -90,6 +97,15 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The admin listener was handed over on an address that nobody has allowed.
+    #[error(
+        "the admin listener was handed over at {address}, which is open to other machines: \
+         `admin.address` with `allow_remote: true` has to say so too"
+    )]
+    Open {
+        /// Where.
+        address: SocketAddr,
+    },
     /// A thread or a runtime could not be made.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -111,8 +127,7 @@ impl Server {
         }
         let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
         let (certificate, tls_watch) = certificate.unzip();
-        let listener = listen(settings.listen)?;
-        let admin_listener = listen(settings.admin)?;
+        let (listener, admin_listener) = open(&settings, parts.sockets)?;
         let shared = Shared {
             policy: PolicyHandle::new(policy),
             admission: Admission::new(),
@@ -124,7 +139,7 @@ impl Server {
             clock: parts.clock,
         };
         let metrics = Metrics::new(crate::time::wall_clock())?;
-        let state = State::new(shared, metrics, parts.log, parts.events);
+        let state = State::new(shared, metrics, (parts.log, parts.events), parts.manager);
         let door = Door {
             certificate,
             proxies: settings.proxies.clone(),
@@ -182,7 +197,9 @@ impl Server {
         let admin = Admin::new(self.admin_listener, pages)?;
         let (stop_admin, stopped) = oneshot::channel::<()>();
         let admin = tokio::spawn(admin.serve(async { drop(stopped.await) }));
+        let pulses = workers.iter().map(Worker::pulse).collect();
         let background = [
+            tokio::spawn(watchdog::run(self.state.manager, pulses)),
             tokio::spawn(sweep::run(Arc::clone(&self.state))),
             tokio::spawn(keep_current(&self.door, self.tls_watch)),
             tokio::spawn(reload(reloader)),
@@ -195,11 +212,13 @@ impl Server {
         )?;
         self.state.set_ready(true);
         tracing::info!(%address, admin = %admin_address, "serving");
+        self.state.manager.ready(&format!("Serving at {address}, admin {admin_address}"));
         tokio::select! {
             () = acceptor.hand_out(&workers) => {}
             () = shutdown => {}
         }
         self.state.set_ready(false);
+        self.state.manager.stopping();
         tokio::select! {
             () = drain(&self.settings, acceptor, workers, &stage) => {}
             () = do_not_wait(hurry, &stage) => {}
@@ -310,6 +329,22 @@ fn keep_current(
 /// For how long of a drain new connections are served.
 fn linger(settings: &Settings) -> Duration {
     settings.linger.min(settings.drain)
+}
+
+/// The listeners of clients and of operators: those handed over, or else new ones.
+fn open(
+    settings: &Settings,
+    sockets: Sockets,
+) -> Result<(TcpListener, TcpListener), StartError> {
+    let listener = sockets.clients.map_or_else(|| listen(settings.listen), Ok)?;
+    let Some(admin) = sockets.admin else { return Ok((listener, listen(settings.admin)?)) };
+    let address = admin.local_addr()?;
+    let is_local = |address: SocketAddr| address.ip().to_canonical().is_loopback();
+    if is_local(address) || !is_local(settings.admin) {
+        Ok((listener, admin))
+    } else {
+        Err(StartError::Open { address })
+    }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -13,6 +13,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::policy::endpoint::Endpoint;
 use crate::pool::Fill;
+use crate::systemd::ServiceManager;
 
 /// Known to the admin listener, the reloader and the sweep.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct State {
     pub log: Arc<LogSink>,
     /// The log of events.
     pub events: EventLog,
+    /// Whoever wants to know how this process is.
+    pub manager: ServiceManager,
     /// What the last sweep saw.
     pub last_sweep: LastSweep,
     ready: AtomicBool,
@@ -34,13 +37,19 @@ pub struct State {
 
 impl State {
     /// The state of a server that is not ready yet.
-    pub fn new(shared: Shared, metrics: Metrics, log: Arc<LogSink>, events: EventLog) -> Self {
+    pub fn new(
+        shared: Shared,
+        metrics: Metrics,
+        (log, events): (Arc<LogSink>, EventLog),
+        manager: ServiceManager,
+    ) -> Self {
         Self {
             shared: Arc::new(shared),
             metrics: Arc::new(metrics),
             upstream_counters: Arc::default(),
             log,
             events,
+            manager,
             last_sweep: LastSweep::default(),
             ready: AtomicBool::new(false),
         }

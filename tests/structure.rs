@@ -24,6 +24,7 @@ const RANKS: &[&[&str]] = &[
         "isolate",
         "fingerprint",
         "page",
+        "systemd",
     ],
     &["policy"],
     &["config", "classify", "backend", "ingress"],
@@ -33,7 +34,7 @@ const RANKS: &[&[&str]] = &[
     &["respond", "report"],
     &["gateway", "door"],
     &["worker", "state"],
-    &["listen", "admin", "reload", "sweep"],
+    &["listen", "admin", "reload", "sweep", "watchdog"],
     &["server"],
 ];
 

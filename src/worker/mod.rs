@@ -6,6 +6,7 @@ mod conversation;
 mod frames;
 mod http1;
 mod http2;
+mod pulse;
 
 use std::cell::Cell;
 use std::io;
@@ -39,6 +40,8 @@ use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
 use connection::OpenConnection;
+pub use pulse::Asked;
+pub use pulse::Pulse;
 
 /// How often unused connections to the upstream are looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
@@ -90,6 +93,7 @@ pub(crate) async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
 pub struct Worker {
     connections: mpsc::UnboundedSender<(TcpStream, SocketAddr)>,
     open: Arc<AtomicUsize>,
+    pulse: Pulse,
     ended: oneshot::Receiver<()>,
 }
 
@@ -101,18 +105,27 @@ impl Worker {
         let (end, ended) = oneshot::channel::<()>();
         let open = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&open);
+        let (pulse, asked) = Pulse::new();
         thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            LocalSet::new().block_on(&runtime, run(parts, incoming, counted));
+            let local = LocalSet::new();
+            local.spawn_local(asked.answer());
+            local.block_on(&runtime, run(parts, incoming, counted));
+            drop(local);
             // Dropping it tells whoever waits.
             drop(end);
         })?;
-        Ok(Self { connections, open, ended })
+        Ok(Self { connections, open, pulse, ended })
     }
 
     /// How many connections it has.
     pub fn open(&self) -> usize {
         // Relaxed: a count that is a moment old only makes the next hand-out less even.
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether it still runs, also when it is waited for its end.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Hands it a connection, which counts as open from now on.

@@ -11,6 +11,8 @@ use maskgate::observe::events::EventLog;
 use maskgate::observe::request_log::LogSink;
 use maskgate::server::Parts;
 use maskgate::server::Server;
+use maskgate::systemd::ServiceManager;
+use maskgate::systemd::Sockets;
 use maskgate::time::Clock;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -139,6 +141,8 @@ async fn when_it_has_ended_nobody_holds_the_request_log_open() {
         digest_key: [7; 16],
         control: None,
         journal: None,
+        manager: ServiceManager::absent(),
+        sockets: Sockets::default(),
     };
     let server = Server::bind(parts).unwrap();
     let (reloader, _request) = server.reloader(watch).unwrap();

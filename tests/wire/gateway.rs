@@ -16,6 +16,8 @@ use maskgate::observe::events::EventLog;
 use maskgate::observe::request_log::LogSink;
 use maskgate::server::Parts;
 use maskgate::server::Server;
+use maskgate::systemd::ServiceManager;
+use maskgate::systemd::Sockets;
 use maskgate::time::Clock;
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -75,6 +77,8 @@ fn bind(file: PathBuf) -> Server {
         digest_key: [7; 16],
         control: None,
         journal: None,
+        manager: ServiceManager::absent(),
+        sockets: Sockets::default(),
     };
     Server::bind(parts).unwrap()
 }

@@ -13,6 +13,8 @@ use maskgate::backend::Latency;
 use maskgate::backend::Options;
 use maskgate::config::Configuration;
 use maskgate::control::Control;
+use maskgate::systemd::ServiceManager;
+use maskgate::systemd::Sockets;
 use maskgate::time::Clock;
 
 use crate::cli::ClockKind;
@@ -48,7 +50,13 @@ impl Behind {
     pub(crate) fn surroundings(&self) -> Surroundings {
         let clock = self.clock.clone();
         let control = Control::new(Arc::clone(&self.backend), clock.clone());
-        Surroundings { clock, control: Some(control), journal: None }
+        Surroundings {
+            clock,
+            control: Some(control),
+            journal: None,
+            manager: ServiceManager::absent(),
+            sockets: Sockets::default(),
+        }
     }
 
     /// Stops it when what is under way has ended, or `drain` is over.

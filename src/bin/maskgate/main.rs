@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         },
         Command::Run(args) => block_on(async {
             let loaded = run::load(run::sources(args))?;
-            run::serve(loaded, Surroundings::plain(), |_| Ok(())).await
+            run::serve(loaded, Surroundings::of_a_service()?, |_| Ok(())).await
         }),
         Command::Demo(args) => block_on(demo::demo(args)),
         Command::Backend(args) => block_on(demo::backend(args)),

@@ -22,6 +22,8 @@ use maskgate::reload::Reloader;
 use maskgate::server::Parts;
 use maskgate::server::Server;
 use maskgate::server::StartError;
+use maskgate::systemd::ServiceManager;
+use maskgate::systemd::Sockets;
 use maskgate::time::Clock;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
@@ -79,12 +81,22 @@ pub(crate) struct Surroundings {
     pub(crate) control: Option<Control>,
     /// What a client does that is being tested.
     pub(crate) journal: Option<Arc<Journal>>,
+    /// Whoever wants to know how this process is.
+    pub(crate) manager: ServiceManager,
+    /// Sockets that are open already.
+    pub(crate) sockets: Sockets,
 }
 
 impl Surroundings {
-    /// Those of a gateway in front of any upstream.
-    pub(crate) fn plain() -> Self {
-        Self { clock: Clock::system(), control: None, journal: None }
+    /// Those of a gateway in front of any upstream. Call it before there is another thread.
+    pub(crate) fn of_a_service() -> io::Result<Self> {
+        Ok(Self {
+            clock: Clock::system(),
+            control: None,
+            journal: None,
+            manager: ServiceManager::of_environment(),
+            sockets: Sockets::of_environment()?,
+        })
     }
 }
 
@@ -124,9 +136,19 @@ impl Gateway {
         events.install(&log);
         isolate::log_panics();
         let written = write_lines(lines)?;
-        let Surroundings { clock, control, journal } = surroundings;
+        let Surroundings { clock, control, journal, manager, sockets } = surroundings;
         let digest_key = key()?;
-        let parts = Parts { configuration, clock, log, events, digest_key, control, journal };
+        let parts = Parts {
+            configuration,
+            clock,
+            log,
+            events,
+            digest_key,
+            control,
+            journal,
+            manager,
+            sockets,
+        };
         Ok(Self { server: Server::bind(parts)?, written })
     }
 

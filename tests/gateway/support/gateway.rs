@@ -19,6 +19,8 @@ use maskgate::observe::request_log::LogSink;
 use maskgate::reload::ReloadRequest;
 use maskgate::server::Parts;
 use maskgate::server::Server;
+use maskgate::systemd::ServiceManager;
+use maskgate::systemd::Sockets;
 use maskgate::time::Clock;
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -103,6 +105,8 @@ impl Gateway {
                     digest_key: [7; 16],
                     control: None,
                     journal: None,
+                    manager: ServiceManager::absent(),
+                    sockets: Sockets::default(),
                 };
                 let server = Server::bind(parts).unwrap();
                 let (reloader, reload) = server.reloader(watch).unwrap();
