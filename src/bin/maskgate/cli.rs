@@ -7,15 +7,27 @@ use clap::Args;
 use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
+use clap_complete::Shell;
 use http::Uri;
 use maskgate::backend::DEFAULT_MAX_RESOURCES;
 use maskgate::backend::ErrorRate;
 use maskgate::backend::Latency;
 use maskgate::report::Check;
 
+/// What follows the options in the long help and in the manual page.
+const EXIT_STATUSES: &str = "\
+Exit status: 0 as asked, 1 failure, 2 usage, 78 mistakes in the configuration.\n\n\
+Signals: SIGHUP has the configuration read again; SIGTERM and SIGINT end it when what is under \
+way has ended, a second one at once.";
+
 /// A reverse-proxy gateway that enforces the Twilio Proxy API's limits exactly.
 #[derive(Debug, Parser)]
-#[command(name = "maskgate", version = maskgate::BUILD, propagate_version = true)]
+#[command(
+    name = "maskgate",
+    version = maskgate::BUILD,
+    propagate_version = true,
+    after_long_help = EXIT_STATUSES
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -35,6 +47,11 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Ask a running gateway whether it is ready: exit 0 if so, 1 if not
     Healthcheck(HealthcheckArgs),
+    /// Print the completions of this command for a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages into a directory, for packages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -217,4 +234,18 @@ pub(crate) struct HealthcheckArgs {
         default_value = "127.0.0.1:9091"
     )]
     pub(crate) admin: std::net::SocketAddr,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ManArgs {
+    /// The directory
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) directory: PathBuf,
 }

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod demo;
 mod embedded;
+mod generate;
 mod healthcheck;
 mod reachable;
 mod run;
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::from(MISTAKES),
             Err(error) => Err(RunError::Io(error)),
         },
+        Command::Completions(args) => generate::completions(&args).map_err(RunError::Io),
+        Command::Man(args) => generate::man(&args).map_err(RunError::Io),
         Command::Run(args) => block_on(async {
             let loaded = run::load(run::sources(args))?;
             run::serve(loaded, Surroundings::of_a_service()?, |_| Ok(())).await

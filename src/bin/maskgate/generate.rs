@@ -1,0 +1,24 @@
+//! `maskgate completions` and `maskgate man`: what is made out of the definition of the commands.
+
+use std::fs;
+use std::io;
+use std::io::Write;
+
+use clap::CommandFactory;
+
+use crate::cli::Cli;
+use crate::cli::CompletionsArgs;
+use crate::cli::ManArgs;
+
+/// Prints the completions for a shell.
+pub(crate) fn completions(args: &CompletionsArgs) -> io::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "maskgate", &mut script);
+    io::stdout().lock().write_all(&script)
+}
+
+/// Writes `maskgate.1`, and a page for each command such as `maskgate-run.1`.
+pub(crate) fn man(args: &ManArgs) -> io::Result<()> {
+    fs::create_dir_all(&args.directory)?;
+    clap_mangen::generate_to(Cli::command(), &args.directory)
+}
