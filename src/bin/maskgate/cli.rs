@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Ask a running gateway whether it is ready: exit 0 if so, 1 if not
     Healthcheck(HealthcheckArgs),
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
     /// Print the completions of this command for a shell
     Completions(CompletionsArgs),
     /// Write the manual pages into a directory, for packages

@@ -1,4 +1,5 @@
-//! `maskgate completions` and `maskgate man`: what is made out of the definition of the commands.
+//! `maskgate completions`, `man` and `schema`: what is made out of the definition of the commands,
+//! and out of the reference of the configuration.
 
 use std::fs;
 use std::io;
@@ -9,6 +10,14 @@ use clap::CommandFactory;
 use crate::cli::Cli;
 use crate::cli::CompletionsArgs;
 use crate::cli::ManArgs;
+
+/// What an editor knows the configuration by; `tests/schema` keeps it current.
+const SCHEMA: &str = include_str!("../../../config/maskgate.schema.json");
+
+/// Prints the JSON Schema of the configuration.
+pub(crate) fn schema() -> io::Result<()> {
+    io::stdout().lock().write_all(SCHEMA.as_bytes())
+}
 
 /// Prints the completions for a shell.
 pub(crate) fn completions(args: &CompletionsArgs) -> io::Result<()> {

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::from(MISTAKES),
             Err(error) => Err(RunError::Io(error)),
         },
+        Command::Schema => generate::schema().map_err(RunError::Io),
         Command::Completions(args) => generate::completions(&args).map_err(RunError::Io),
         Command::Man(args) => generate::man(&args).map_err(RunError::Io),
         Command::Run(args) => block_on(async {
