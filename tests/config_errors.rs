@@ -106,6 +106,32 @@ fn variables_and_flags_are_named_with_their_mistakes() {
 }
 
 #[test]
+fn a_variable_that_the_file_names_is_told_by_its_name_alone() {
+    let text = "upstream: { url: '${URL}', host: 'x/${SECRET}' }\nworkers: ${NUMBER}\n\
+                limits: { rate: { window: '${SECRET}' }, mode: '${SECRET}' }\n\
+                log: { level: 'a${SECRET}b' }\n";
+    let variables = [
+        ("URL", "http://user:s3cret-and-long@host:9000/path"),
+        ("SECRET", "s3cret-and-long"),
+        ("NUMBER", "2000"),
+    ];
+    let sources = Sources {
+        file: Some(PathBuf::from("variables.yaml")),
+        variables: variables.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec(),
+        flags: Flags::default(),
+    };
+    let errors = errors_of(sources.compile(Some(text.as_bytes())), "the file");
+    let report = render(&errors, Format::Text);
+    assert_eq!(errors.mistakes().len(), 6, "{report}");
+    for part in ["s3cret", "cret-a", "and-long", "user:", "@host"] {
+        assert!(!report.contains(part), "{part}: {report}");
+    }
+    for part in ["variables.yaml:1:", ":2:10: workers: `${NUMBER}` is too large for a number"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+}
+
+#[test]
 fn a_secret_is_in_no_report() {
     for file in bad_files() {
         let errors = errors_in(&file);

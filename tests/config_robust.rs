@@ -40,7 +40,7 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 76] = [
+const WORDS: [&str; 79] = [
     "upstream",
     "url",
     "host",
@@ -55,6 +55,9 @@ const WORDS: [&str; 76] = [
     "workers",
     "drain",
     "linger",
+    "state_file",
+    "url_file",
+    "${A:-1}",
     "accounts",
     "limits",
     "rate",

@@ -20,6 +20,7 @@ use maskgate::config::Configuration;
 use maskgate::config::Flags;
 use maskgate::config::Settings;
 use maskgate::config::Sources;
+use maskgate::config::StateFile;
 use maskgate::policy::clients::ClientTimeouts;
 use maskgate::policy::clients::Clients;
 use maskgate::policy::endpoint::Endpoint;
@@ -175,6 +176,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
         "listen: {{ address: '[::1]:1', max_connections: 2, \
          proxy_protocol: {{ trusted: [10.0.0.0/8, '::1'] }} }}\n\
          admin: {{ address: '[::1]:2', allow_remote: false }}\nworkers: 3\ndrain: 0s\nlinger: 0s\n\
+         state_file: windows\n\
          upstream:\n  url: [http://a:1, http://b]\n  host: api.example.com:8080\n  \
          public_url: https://Gateway.api.example.com/\n  \
          timeouts: {{ connect: 1ms, response: 2m, idle: 1h }}\n\
@@ -191,6 +193,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
         workers: NonZeroUsize::new(3).unwrap(),
         drain: Duration::ZERO,
         linger: Duration::ZERO,
+        state_file: StateFile::At(PathBuf::from("windows")),
     };
     assert_eq!(settings, expected);
     let origins: Vec<_> = policy.upstream.origins.iter().map(ToString::to_string).collect();
@@ -385,6 +388,44 @@ fn an_admin_address_that_others_reach_has_to_be_allowed() {
         sources.flags.admin_allow_remote = true;
         sources.compile(None).unwrap();
     }
+}
+
+#[test]
+fn a_value_may_stand_in_the_environment_and_the_upstream_in_a_file() {
+    let text = "upstream: { url: 'http://${BACKEND_HOST}:${BACKEND_PORT}' }\n\
+                workers: ${WORKERS:-3}\ndrain: ${DRAIN}\n\
+                listen: { trusted_proxies: '${TRUSTED}' }\n";
+    let variables = [
+        ("BACKEND_HOST", "backend.internal"),
+        ("BACKEND_PORT", "9000"),
+        ("DRAIN", "7s"),
+        ("TRUSTED", "[10.0.0.0/8]"),
+    ];
+    let Configuration { settings, policy, .. } = compile(text, &variables).unwrap();
+    let origins: Vec<_> = policy.upstream.origins.iter().map(ToString::to_string).collect();
+    assert_eq!(origins, ["http://backend.internal:9000"]);
+    assert_eq!((settings.workers.get(), settings.drain), (3, Duration::from_secs(7)));
+    let trusted: Vec<_> =
+        policy.clients.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, ["10.0.0.0/8"]);
+    // A variable that stands for a key wins over the file.
+    let over = [("DRAIN", "7s"), ("TRUSTED", "[]"), ("MASKGATE_UPSTREAM__URL", "http://b:1")];
+    let over = compile(text, &over);
+    assert!(over.is_err(), "what the file names has to be there all the same");
+    let file = Scratch::new("urls", "# The servers.\nhttp://a:1\n\n  http://b:2\n");
+    let text = format!("upstream: {{ url_file: '{}' }}\n", file.0.display());
+    let policy = compiled(&text).policy;
+    let origins: Vec<_> = policy.upstream.origins.iter().map(ToString::to_string).collect();
+    assert_eq!(origins, ["http://a:1", "http://b:2"]);
+}
+
+#[test]
+fn the_windows_are_kept_where_systemd_says_unless_the_file_does() {
+    let kept = |text: &str| compiled(&format!("{UPSTREAM}{text}")).settings.state_file;
+    assert_eq!(kept(""), StateFile::OfManager);
+    assert_eq!(kept("state_file: off\n"), StateFile::Off);
+    let path = PathBuf::from("/var/lib/maskgate/windows");
+    assert_eq!(kept("state_file: /var/lib/maskgate/windows\n"), StateFile::At(path));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! [`Policy`], or a list of everything that is wrong with them.
 //!
 //! ```text
-//! bytes ─ document ─▶ tree ─ overlay ─▶ tree ─ peel ─▶ Raw ─ compile ─▶ Configuration
-//!         syntax,       variables,        kinds,         ranges,
-//!         repeated keys and flags         unknown keys   what fits together
+//! bytes ─ document ─▶ tree ─ expand, overlay ─▶ tree ─ peel ─▶ Raw ─ compile ─▶ Configuration
+//!         syntax,       ${NAME},                  kinds,         ranges,
+//!         repeated keys variables and flags       unknown keys   what fits together
 //! ```
 //!
 //! Every step notes what is wrong and goes on, so that one run names every mistake. Places in
@@ -17,6 +17,7 @@ mod compile;
 mod conceal;
 mod document;
 mod error;
+mod expand;
 mod lines;
 mod locate;
 mod notes;
@@ -56,6 +57,7 @@ pub use report::Format;
 pub use report::render;
 pub use report::render_all;
 pub use settings::Settings;
+pub use settings::StateFile;
 pub use tls_files::ClientCertificates;
 pub use tls_files::TlsFault;
 pub use tls_files::TlsFiles;
@@ -65,6 +67,7 @@ pub use watch::Watch;
 
 use crate::policy::Policy;
 use document::Document;
+use expand::Expanded;
 use notes::Notes;
 use notes::Places;
 use overlay::Overlay;
@@ -91,8 +94,8 @@ pub struct Configuration {
 pub struct Sources {
     /// The YAML file.
     pub file: Option<PathBuf>,
-    /// The environment: names and values. Those that do not begin with `MASKGATE_` are left
-    /// alone.
+    /// The environment: names and values. Those that begin with `MASKGATE_` give keys their
+    /// values; all of them can be named by `${NAME}` in a value of the file.
     pub variables: Vec<(String, String)>,
     /// The command line.
     pub flags: Flags,
@@ -162,10 +165,11 @@ impl Sources {
         };
         let yaml = text.as_deref().filter(|_| read.is_some());
         let mut tree = read.unwrap_or(Value::Null);
+        let expanded = Expanded::fill(&mut tree, &self.variables, &mut notes);
         let overlay = Overlay::lay(&self.variables, &self.flags, &mut tree, &mut notes);
         let raw = peel::peel(&mut tree, &mut notes);
         let file = self.file_name().zip(text.as_deref());
-        let places = Places { file, yaml, overlay: &overlay };
+        let places = Places { file, yaml, overlay: &overlay, expanded: &expanded };
         match compile::compile(&raw, self.directory(), &places, &mut notes) {
             Some(configuration) if notes.count() == 0 => {
                 Ok(Configuration { warnings: notes.into_warnings(&places), ..configuration })

@@ -8,6 +8,7 @@ use crate::config::error::Excerpt;
 use crate::config::error::Mistake;
 use crate::config::error::Place;
 use crate::config::error::Warnings;
+use crate::config::expand::Expanded;
 use crate::config::locate::Spot;
 use crate::config::locate::locate;
 use crate::config::locate::locate_above;
@@ -149,13 +150,20 @@ impl Notes {
 fn placed(notes: &[Note], places: &Places<'_>) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     for note in notes {
+        let (message, help) = match note.at.path() {
+            Some(path) => {
+                let expanded = places.expanded;
+                (expanded.hide(path, &note.message), expanded.help(path, &note.help))
+            }
+            None => (note.message.clone(), note.help.as_str()),
+        };
         let path = note.at.path().map(KeyPath::to_string).unwrap_or_default();
         for place in places.of(&note.at) {
             mistakes.push(Mistake {
                 place,
                 path: conceal(&path),
-                message: conceal(&note.message),
-                help: conceal(&note.help),
+                message: conceal(&message),
+                help: conceal(help),
             });
         }
     }
@@ -171,6 +179,8 @@ pub(crate) struct Places<'a> {
     pub(crate) yaml: Option<&'a str>,
     /// What variables and flags say.
     pub(crate) overlay: &'a Overlay,
+    /// What variables say that the file names.
+    pub(crate) expanded: &'a Expanded,
 }
 
 impl Places<'_> {

@@ -42,6 +42,7 @@ pub(crate) struct Raw {
     pub(crate) workers: Option<Whole>,
     pub(crate) drain: Option<Word<Duration>>,
     pub(crate) linger: Option<Word<Duration>>,
+    pub(crate) state_file: Option<Word<String>>,
     pub(crate) upstream: RawUpstream,
     pub(crate) accounts: Table<Option<Word<AccountSid>>>,
     pub(crate) limits: RawLimits,
@@ -120,6 +121,7 @@ pub(crate) struct RawAdmin {
 )]
 pub(crate) struct RawUpstream {
     pub(crate) url: Option<OneOrMany>,
+    pub(crate) url_file: Option<Word<String>>,
     pub(crate) host: Option<Word<String>>,
     pub(crate) public_url: Option<Word<String>>,
     pub(crate) timeouts: RawTimeouts,

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +30,20 @@ pub struct Settings {
     /// For how long of that new connections are still served, as nobody who sends them knows of
     /// the stop at once.
     pub linger: Duration,
+    /// What a restart keeps the windows in.
+    pub state_file: StateFile,
+}
+
+/// Where the windows are kept over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StateFile {
+    /// Where the service manager has made a directory for it; nowhere without one.
+    #[default]
+    OfManager,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    At(PathBuf),
 }
 
 impl Default for Settings {
@@ -42,6 +57,7 @@ impl Default for Settings {
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: Duration::from_secs(25),
             linger: Duration::from_secs(1),
+            state_file: StateFile::default(),
         }
     }
 }
@@ -58,6 +74,7 @@ impl Settings {
             (self.workers != other.workers, "workers"),
             (self.drain != other.drain, "drain"),
             (self.linger != other.linger, "linger"),
+            (self.state_file != other.state_file, "state_file"),
         ]
         .into_iter()
         .filter_map(|(differs, key)| differs.then_some(key))
@@ -68,6 +85,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::Settings;
+    use super::StateFile;
     use crate::config::tls_files::ClientCertificates;
     use crate::config::tls_files::TlsFiles;
     use crate::policy::networks::Networks;
@@ -93,6 +111,7 @@ mod tests {
             workers: NonZeroUsize::MIN.saturating_add(1),
             drain: Duration::ZERO,
             linger: Duration::ZERO,
+            state_file: StateFile::Off,
         };
         let all = [
             "listen.address",
@@ -103,6 +122,7 @@ mod tests {
             "workers",
             "drain",
             "linger",
+            "state_file",
         ];
         assert_eq!(settings.differing(&other), all);
     }

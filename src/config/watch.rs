@@ -61,10 +61,12 @@ impl Watch {
     }
 }
 
-/// Whether nothing is wrong but certificates and keys.
+/// Whether nothing is wrong but what stands in other files.
 fn is_refused_for_others(loaded: &Result<Configuration, ConfigErrors>) -> bool {
     let in_others = |mistake: &Mistake| {
-        ["listen.tls.", "upstream.tls."].iter().any(|key| mistake.path.starts_with(key))
+        ["listen.tls.", "upstream.tls.", "upstream.url_file"]
+            .iter()
+            .any(|key| mistake.path.starts_with(key))
     };
     loaded.as_ref().is_err_and(|errors| errors.mistakes().iter().all(in_others))
 }

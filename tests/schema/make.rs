@@ -8,7 +8,7 @@ use crate::table;
 use crate::table::Row;
 
 /// The whole schema.
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let mut root = section();
     for row in table::under("## Keys") {
         let leaf = leaf(&row);
@@ -110,7 +110,9 @@ fn form(words: &str) -> Value {
     }
     match words {
         "address" => text(r"^(\S+:[0-9]+|.*\$\{.+)$"),
-        "file" | "URL" | "`preserve`, `upstream`, or a name" => json!({ "type": "string" }),
+        "file" | "file, or `off`" | "URL" | "`preserve`, `upstream`, or a name" => {
+            json!({ "type": "string" })
+        }
         "URL, or a list of up to 64" => json!({ "anyOf": [
             { "type": "string" },
             { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 64 },

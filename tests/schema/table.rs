@@ -4,19 +4,19 @@
 use std::fs;
 
 /// One row.
-pub struct Row {
+pub(crate) struct Row {
     /// The key, with dots; relative to what the table is about.
-    pub key: String,
+    pub(crate) key: String,
     /// What may stand there, such as "1 to 1000000".
-    pub value: String,
+    pub(crate) value: String,
     /// As it is written there, where the table has such a column.
-    pub default: Option<String>,
+    pub(crate) default: Option<String>,
     /// A sentence or two, in Markdown.
-    pub meaning: String,
+    pub(crate) meaning: String,
 }
 
 /// The rows of the table under the heading `heading` whose first cell is a key.
-pub fn under(heading: &str) -> Vec<Row> {
+pub(crate) fn under(heading: &str) -> Vec<Row> {
     let reference = fs::read_to_string("docs/configuration.md").unwrap();
     let (_, section) = reference.split_once(&format!("\n{heading}\n")).unwrap();
     let end = section.find("\n#").unwrap_or(section.len());

@@ -14,6 +14,7 @@ mod rate;
 mod set_by;
 mod tls;
 mod upstream;
+mod url_file;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 use crate::config::Configuration;
 use crate::config::Settings;
+use crate::config::StateFile;
 use crate::config::Warnings;
 use crate::config::notes::At;
 use crate::config::notes::Notes;
@@ -89,6 +91,7 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         workers: workers.map_or(default.workers, range::size),
         drain: drain.unwrap_or(default.drain),
         linger: linger.unwrap_or(default.linger),
+        state_file: state_file(raw.state_file.as_ref(), directory),
     };
     if !is_reachable_as_wanted(&raw.admin, settings.admin) {
         let message = format!("{} is open to other machines", settings.admin);
@@ -106,6 +109,15 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         notes.complain(At::Value(KeyPath::of(path)), message, help);
     }
     settings
+}
+
+/// Where windows are kept over a restart; a name is relative to `directory`.
+fn state_file(raw: Option<&Word<String>>, directory: &Path) -> StateFile {
+    match raw {
+        None => StateFile::OfManager,
+        Some(Word(word)) if word == "off" => StateFile::Off,
+        Some(Word(name)) => StateFile::At(directory.join(name)),
+    }
 }
 
 /// Whether only this machine can connect there, unless others are wanted.

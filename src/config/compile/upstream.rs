@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 use crate::config::compile::origin;
 use crate::config::compile::range::Span;
 use crate::config::compile::tls;
+use crate::config::compile::url_file;
 use crate::config::notes::At;
 use crate::config::notes::Notes;
 use crate::config::path::KeyPath;
@@ -41,7 +42,10 @@ pub(super) fn upstream(
     directory: &Path,
     notes: &mut Notes,
 ) -> Option<Upstream> {
-    let origins = origins(raw.url.as_ref(), notes);
+    let origins = match url_file::origins(raw, directory, notes) {
+        Some(origins) => at_most(origins, "upstream.url_file", notes),
+        None => origins(raw.url.as_ref(), notes),
+    };
     let is_https = origins.iter().any(|origin| origin.scheme == Scheme::Https);
     let host = host(raw.host.as_ref(), is_https, notes);
     let timeouts = timeouts(&raw.timeouts, notes);
@@ -67,12 +71,8 @@ fn origins(raw: Option<&OneOrMany>, notes: &mut Notes) -> Vec<Origin> {
         let help = "write `upstream: { url: http://HOST:PORT }` in the configuration file, set \
                     MASKGATE_UPSTREAM__URL, or give --upstream URL";
         notes.complain(At::Value(path), "no upstream is given", help);
-    } else if urls.len() > MAX_ORIGINS {
-        let message = format!("{} servers are too many for an upstream", urls.len());
-        let help = format!("name at most {MAX_ORIGINS}, or a load balancer before them");
-        notes.complain(At::Value(path), message, help);
-        return Vec::new();
     }
+    let urls = at_most(urls, "upstream.url", notes);
     let mut origins = Vec::new();
     for (path, url) in urls {
         match url.map(origin::origin) {
@@ -85,6 +85,17 @@ fn origins(raw: Option<&OneOrMany>, notes: &mut Notes) -> Vec<Origin> {
         }
     }
     origins
+}
+
+/// The servers, unless they are too many.
+fn at_most<T>(servers: Vec<T>, key: &str, notes: &mut Notes) -> Vec<T> {
+    if servers.len() <= MAX_ORIGINS {
+        return servers;
+    }
+    let message = format!("{} servers are too many for an upstream", servers.len());
+    let help = format!("name at most {MAX_ORIGINS}, or a load balancer before them");
+    notes.complain(At::Value(KeyPath::of(key)), message, help);
+    Vec::new()
 }
 
 /// What the upstream is told as `Host`. A backend of one's own sees what the client sent; an
