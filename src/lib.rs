@@ -53,6 +53,7 @@ pub mod reject;
 pub mod reload;
 pub mod report;
 pub mod respond;
+pub mod restart;
 pub mod server;
 pub mod sid;
 pub mod state;

@@ -11,17 +11,19 @@ use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
 
-/// A moment: whole microseconds since the process's [`Clock`] was made.
+use rustix::time::ClockId;
+
+/// A moment: whole microseconds since the [`Clock`]'s zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tick(u64);
 
 impl Tick {
-    /// The moment `micros` microseconds after the clock was made.
+    /// The moment `micros` microseconds after the clock's zero.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since the clock was made.
+    /// Microseconds since the clock's zero.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
@@ -55,15 +57,19 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System(Instant),
+    /// When it was made, and the moment that it was then.
+    System(Instant, Tick),
     Manual(Arc<AtomicU64>),
 }
 
 impl Clock {
-    /// The machine's monotonic clock, starting at zero now.
+    /// The machine's monotonic clock. Its zero is that of the machine, so that moments of one
+    /// process can be told to the next one.
     #[expect(clippy::disallowed_methods, reason = "the only reading of the monotonic clock")]
     pub fn system() -> Self {
-        Self(Source::System(Instant::now()))
+        let since_zero = rustix::time::clock_gettime(ClockId::Monotonic);
+        let since_zero = Duration::try_from(since_zero).unwrap_or_default();
+        Self(Source::System(Instant::now(), Tick(micros(since_zero))))
     }
 
     /// A clock that stands still until [`Clock::advance`] is called.
@@ -74,7 +80,7 @@ impl Clock {
     /// The present moment.
     pub fn now(&self) -> Tick {
         match &self.0 {
-            Source::System(begun) => Tick(micros(begun.elapsed())),
+            Source::System(begun, at) => at.plus(begun.elapsed()),
             // A test's clock orders nothing but itself.
             Source::Manual(now) => Tick(now.load(Ordering::Relaxed)),
         }
@@ -89,7 +95,7 @@ impl Clock {
     /// system's clock.
     pub fn advance(&self, span: Duration) -> bool {
         match &self.0 {
-            Source::System(_) => false,
+            Source::System(..) => false,
             Source::Manual(now) => {
                 let later = |now: u64| Some(now.saturating_add(micros(span)));
                 now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).is_ok()

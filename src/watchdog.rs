@@ -44,8 +44,8 @@ mod tests {
     const ALLOWED: Duration = Duration::from_secs(30);
 
     async fn told_within(span: Duration, pulses: &[Pulse]) -> u32 {
-        let told = Cell::new(0);
-        let telling = keep_telling(ALLOWED, pulses, || told.set(told.get() + 1));
+        let told = Cell::new(0_u32);
+        let telling = keep_telling(ALLOWED, pulses, || told.set(told.get().saturating_add(1)));
         drop(time::timeout(span, telling).await);
         told.get()
     }

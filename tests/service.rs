@@ -1,6 +1,10 @@
 //! The program as a service of systemd: what the manager hears, and sockets that it hands over.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 
 use std::fs;
 use std::io;
@@ -223,6 +227,46 @@ fn a_restart_on_a_socket_that_was_handed_over_drops_no_connection() {
         let answer = answer.unwrap_or_else(|error| panic!("a connection was dropped: {error}"));
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
+}
+
+#[test]
+fn a_restart_gives_nobody_a_second_burst() {
+    let state = std::env::temp_dir().join(format!("maskgate-{}-state", std::process::id()));
+    fs::create_dir_all(&state).unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let (_backend, upstream) = backend();
+    let manager = Manager::listening("burst");
+    // A window that is longer than the slowest machine takes.
+    let start = || {
+        let mut command = gateway(&manager, &upstream, Some(&socket));
+        command
+            .env("MASKGATE_LIMITS__MODE", "enforce")
+            .env("MASKGATE_LIMITS__RATE", "{requests_per_second: 1, window: 5m, burst: 300}")
+            .env("STATE_DIRECTORY", &state);
+        let running = start(command);
+        manager.hears("READY=1");
+        running
+    };
+    let status = |answer: io::Result<String>| answer.unwrap()[9..12].to_owned();
+    let running = start();
+    let answers: Vec<_> = (0..301).map(|_| status(ask(&address))).collect();
+    assert_eq!(answers.iter().filter(|answer| *answer == "200").count(), 300);
+    running.signal("TERM");
+    let (ended, log) = running.end();
+    assert_eq!(ended, Some(0), "{log}");
+    assert!(log.contains("the windows are kept for the next process"), "{log}");
+    assert!(state.join("windows").exists());
+    let running = start();
+    assert!(!state.join("windows").exists(), "it is used once");
+    assert_eq!(status(ask(&address)), "429");
+    running.signal("TERM");
+    let (_, log) = running.end();
+    assert!(log.contains("going on with the windows of the process before"), "{log}");
+    fs::write(state.join("windows"), "maskgate state 1\nand nonsense\n").unwrap();
+    let _running = start();
+    assert_eq!(status(ask(&address)), "200", "an unreadable file is none");
+    fs::remove_dir_all(state).unwrap();
 }
 
 #[test]

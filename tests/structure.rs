@@ -29,7 +29,7 @@ const RANKS: &[&[&str]] = &[
     &["policy"],
     &["config", "classify", "backend", "ingress"],
     &["admit", "advise", "inspect", "pool", "forward", "http1", "learn", "links", "control"],
-    &["reject"],
+    &["reject", "restart"],
     &["observe"],
     &["respond", "report"],
     &["gateway", "door"],

@@ -20,6 +20,8 @@ use crate::admit::reach::Reaches;
 use crate::admit::standing::WindowView;
 use crate::admit::window::Charge;
 use crate::admit::window::MustGrow;
+use crate::admit::window::PlainWindow;
+use crate::admit::window::SlidingWindow;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::limit::Limits;
 use crate::policy::rate::Mode;
@@ -165,6 +167,24 @@ impl WindowStore {
             (2, 1) => self.guarded.fetch_sub(1, Ordering::Relaxed),
             _ => 0,
         };
+    }
+
+    /// Shows each window, its reach set to what `limits` or a rule that has judged it may ask for.
+    pub(crate) fn visit(&self, limits: &Limits, mut visit: impl FnMut(WindowKey, &mut Form)) {
+        let reaches = Reaches::of(limits);
+        self.windows.retain(|key, window| {
+            window.set_reach(reaches.of_window(key, window.reach()));
+            visit(*key, window);
+            true
+        });
+    }
+
+    /// Puts a window with these charges where there is none; whatever the number of keys.
+    pub(crate) fn restore(&self, key: WindowKey, mut charged: PlainWindow) {
+        if let Entry::Vacant(entry) = self.windows.entry(key) {
+            entry.insert(Form::of(SlidingWindow::from(&mut charged)));
+            self.live.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Drops every window whose charges have all left the longest span that `limits`, or a rule

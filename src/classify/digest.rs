@@ -10,15 +10,28 @@ use crate::sid::AccountKey;
 use crate::sid::Digest;
 use crate::sid::Sid;
 
-/// The key of every [`Digest`] of this process. It is random and never leaves the process, so a
-/// digest says nothing to anybody else, and nobody can make two things collide.
+/// The keys of every [`Digest`] of this process. They are random, so a digest says nothing to
+/// anybody else, and nobody can make two things collide.
+///
+/// That of Basic credentials, which a password is part of, never leaves the process. The other may
+/// outlive it in the state file, so that the windows of names and API keys do.
 #[derive(Clone)]
-pub struct DigestKey(SipHasher24);
+pub struct DigestKey {
+    passwords: SipHasher24,
+    names: SipHasher24,
+}
 
 impl DigestKey {
     /// A key of 16 random bytes.
     pub fn new(key: &[u8; 16]) -> Self {
-        Self(SipHasher24::new_with_key(key))
+        let key = SipHasher24::new_with_key(key);
+        Self { passwords: key, names: key }
+    }
+
+    /// The same, but for names, API keys and tokens with a key of their own.
+    #[must_use]
+    pub fn with_names_by(self, key: &[u8; 16]) -> Self {
+        Self { names: SipHasher24::new_with_key(key), ..self }
     }
 
     /// The digest of an API key whose account is not known.
@@ -30,7 +43,7 @@ impl DigestKey {
     ///
     /// Every request needs it: eight bytes, which are no part's length, leave the rest in whole words.
     pub(super) fn of_basic(&self, encoded: &[u8]) -> Digest {
-        let mut hasher = self.0;
+        let mut hasher = self.passwords;
         hasher.write(b"(basic) ");
         hasher.write(encoded);
         Digest(hasher.finish128().as_bytes())
@@ -53,7 +66,7 @@ impl DigestKey {
 
     /// Each part is hashed behind its length, so that no two lists of parts run together.
     fn digest(&self, parts: &[&[u8]]) -> Digest {
-        let mut hasher = self.0;
+        let mut hasher = self.names;
         for part in parts {
             hasher.write(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
             hasher.write(part);

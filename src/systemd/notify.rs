@@ -1,6 +1,8 @@
 //! What is the service manager told? That the service is ready, reloads, stops, or is alive.
 
 use std::env;
+use std::path::Path;
+use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
 
@@ -10,39 +12,49 @@ use sd_notify::NotifyState;
 const MAX_STATUS: usize = 200;
 
 /// Whoever started this process and wants to know how it is (`sd_notify(3)`), or nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceManager {
     listens: bool,
+    state_directory: Option<PathBuf>,
     watchdog: Option<Duration>,
 }
 
 impl ServiceManager {
     /// Nobody wants to know.
     pub const fn absent() -> Self {
-        Self { listens: false, watchdog: None }
+        Self { listens: false, state_directory: None, watchdog: None }
     }
 
-    /// The one that the environment names by `NOTIFY_SOCKET`, and by `WATCHDOG_USEC` if this
-    /// process has to show that it is alive.
+    /// The one that the environment names by `NOTIFY_SOCKET`, by `WATCHDOG_USEC` if this
+    /// process has to show that it is alive, and by `STATE_DIRECTORY`.
     pub fn of_environment() -> Self {
         let listens = env::var_os("NOTIFY_SOCKET").is_some();
         let text = |name| env::var(name).ok();
         let watchdog = watchdog(text("WATCHDOG_USEC"), text("WATCHDOG_PID"));
-        Self { listens, watchdog: watchdog.filter(|_| listens) }
+        // Several are separated by colons.
+        let state = text("STATE_DIRECTORY");
+        let state = state.as_deref().and_then(|all| all.split(':').next());
+        let state_directory = state.filter(|name| !name.is_empty()).map(PathBuf::from);
+        Self { listens, state_directory, watchdog: watchdog.filter(|_| listens) }
     }
 
     /// Within which time it wants to hear again and again that the process is alive.
-    pub const fn watchdog(self) -> Option<Duration> {
+    pub const fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
+    /// The directory that it has made for what a restart has to keep (`StateDirectory=`).
+    pub fn state_directory(&self) -> Option<&Path> {
+        self.state_directory.as_deref()
+    }
+
     /// The service is ready, again ready after a reload.
-    pub fn ready(self, status: &str) {
+    pub fn ready(&self, status: &str) {
         self.tell(&[NotifyState::Ready, NotifyState::Status(shown(status))]);
     }
 
     /// The configuration is being read again; [`ready`](Self::ready) ends it.
-    pub fn reloading(self) {
+    pub fn reloading(&self) {
         // Without the time systemd 253 and later take the reload for a failure.
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             self.tell(&[NotifyState::Reloading, now]);
@@ -50,16 +62,16 @@ impl ServiceManager {
     }
 
     /// The service ends when what is under way has ended.
-    pub fn stopping(self) {
+    pub fn stopping(&self) {
         self.tell(&[NotifyState::Stopping, NotifyState::Status("Draining")]);
     }
 
     /// The service is alive.
-    pub fn alive(self) {
+    pub fn alive(&self) {
         self.tell(&[NotifyState::Watchdog]);
     }
 
-    fn tell(self, states: &[NotifyState<'_>]) {
+    fn tell(&self, states: &[NotifyState<'_>]) {
         if !self.listens {
             return;
         }
@@ -89,18 +101,14 @@ mod tests {
     use std::process;
     use std::time::Duration;
 
-    fn given(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn the_watchdog_is_for_the_process_that_it_names() {
         let two = Some(Duration::from_secs(2));
-        assert_eq!(watchdog(given("2000000"), None), two);
-        assert_eq!(watchdog(given("2000000"), Some(process::id().to_string())), two);
-        assert_eq!(watchdog(given("2000000"), given("1")), None);
+        assert_eq!(watchdog(Some("2000000".to_owned()), None), two);
+        assert_eq!(watchdog(Some("2000000".to_owned()), Some(process::id().to_string())), two);
+        assert_eq!(watchdog(Some("2000000".to_owned()), Some("1".to_owned())), None);
         for micros in ["0", "", "-1", "2s"] {
-            assert_eq!(watchdog(given(micros), None), None, "{micros:?}");
+            assert_eq!(watchdog(Some(micros.to_owned()), None), None, "{micros:?}");
         }
         assert_eq!(watchdog(None, None), None);
     }

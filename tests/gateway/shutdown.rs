@@ -139,6 +139,7 @@ async fn when_it_has_ended_nobody_holds_the_request_log_open() {
         log,
         events,
         digest_key: [7; 16],
+        names_key: [7; 16],
         control: None,
         journal: None,
         manager: ServiceManager::absent(),

@@ -75,6 +75,7 @@ fn bind(file: PathBuf) -> Server {
         log,
         events: EventLog::default(),
         digest_key: [7; 16],
+        names_key: [7; 16],
         control: None,
         journal: None,
         manager: ServiceManager::absent(),

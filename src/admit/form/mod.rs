@@ -220,6 +220,15 @@ impl Form {
         }
     }
 
+    /// When it was charged, in µs, from the oldest to the newest.
+    pub(crate) fn times(&mut self) -> impl Iterator<Item = u64> {
+        let times: Vec<u64> = match self {
+            Self::Open(open) => PlainWindow::from(&mut open.window).times().collect(),
+            Self::Guarded(guarded) => lock(guarded).window.times().collect(),
+        };
+        times.into_iter()
+    }
+
     pub(crate) fn reach(&self) -> Reach {
         match self {
             Self::Open(open) => open.window.reach(),

@@ -114,6 +114,15 @@ impl Aliases {
         self.spellings.shrink();
     }
 
+    /// Hands over each digest that stands for a SID.
+    pub(crate) fn each(&self, now: Tick, mut hand_over: impl FnMut(Digest, Sid)) {
+        for shard in &self.shards {
+            let shard = lock(shard);
+            let on = shard.of_digest.iter().filter(|(_, meaning)| meaning.is_on(now));
+            on.for_each(|(digest, meaning)| hand_over(*digest, meaning.sid));
+        }
+    }
+
     /// How many digests stand for a SID; those whose time is over since the last sweep among them.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).of_digest.len()).sum()

@@ -33,6 +33,16 @@ pub struct PlainWindow {
 }
 
 impl PlainWindow {
+    /// A window that was charged at these times, in µs, from the oldest to the newest.
+    pub(crate) fn holding(times: Vec<u64>, reach: Reach) -> Self {
+        Self { times: times.into(), reach }
+    }
+
+    /// When it was charged, in µs, from the oldest to the newest.
+    pub(crate) fn times(&self) -> impl Iterator<Item = u64> {
+        self.times.iter().copied()
+    }
+
     /// Decides on a request at `now`, and charges it; as [`SlidingWindow::judge`] does.
     pub fn judge(&mut self, limit: &RateLimit, charge: Charge, now: Tick) -> Judgement {
         self.remember_for(limit);

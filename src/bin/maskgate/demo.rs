@@ -13,6 +13,7 @@ use maskgate::admin::Admin;
 use maskgate::admin::Pages;
 use maskgate::backend::Backend;
 use maskgate::backend::Options;
+use maskgate::config::StateFile;
 use maskgate::control::Control;
 use maskgate::server::Server;
 
@@ -44,7 +45,8 @@ pub(crate) async fn demo(args: DemoArgs) -> Result<(), RunError> {
     if !has_file && !sources.variables.iter().any(|(name, _)| name == LOG_FORMAT) {
         sources.variables.push((LOG_FORMAT.to_owned(), "text".to_owned()));
     }
-    let loaded = run::load(sources)?;
+    let mut loaded = run::load(sources)?;
+    loaded.configuration.settings.state_file = StateFile::Off;
     let behind = Behind::start(&listener, load, &loaded.configuration)?;
     run::serve(loaded, behind.surroundings(), print_lines_to_try).await?;
     behind.stop(DRAIN);

@@ -137,13 +137,14 @@ impl Gateway {
         isolate::log_panics();
         let written = write_lines(lines)?;
         let Surroundings { clock, control, journal, manager, sockets } = surroundings;
-        let digest_key = key()?;
+        let (digest_key, names_key) = (key()?, key()?);
         let parts = Parts {
             configuration,
             clock,
             log,
             events,
             digest_key,
+            names_key,
             control,
             journal,
             manager,

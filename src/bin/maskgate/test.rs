@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maskgate::config::Configuration;
+use maskgate::config::StateFile;
 use maskgate::observe::journal::Journal;
 use maskgate::report;
 use maskgate::report::Ended;
@@ -55,6 +56,7 @@ pub(crate) async fn test(args: TestArgs) -> Result<ExitCode, RunError> {
     let mut configuration = configuration(&args, listener.local_addr()?)?;
     // Who asked has gone with the command, and signals have nobody to go to.
     configuration.settings.drain = Duration::ZERO;
+    configuration.settings.state_file = StateFile::Off;
     let mut output = args.output.as_deref().map(create).transpose()?;
     let journal = Arc::new(Journal::default());
     let behind = Behind::start(&listener, args.load, &configuration)?;

@@ -16,6 +16,7 @@ use crate::observe::metrics::register::Maker;
 use crate::policy::endpoint::Endpoint;
 use crate::reject::Refusal;
 use crate::reject::UpstreamFault;
+use crate::restart::Outcome;
 
 /// What became of requests.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ pub(super) struct ProcessMetrics {
     pub(super) handshake_failures: Vec<IntCounter>,
     pub(super) reloads: Vec<IntCounter>,
     pub(super) tls_reloads: Vec<IntCounter>,
+    pub(super) state_reads: Vec<IntCounter>,
     pub(super) generation: IntGauge,
     pub(super) dropped_lines: IntCounter,
 }
@@ -189,6 +191,14 @@ impl ProcessMetrics {
                 ("maskgate_config_reloads_total", "Attempts to reload the configuration"),
                 "result",
                 ReloadResult::ALL.iter().map(|result| result.label()),
+            )?,
+            state_reads: make.counters(
+                (
+                    "maskgate_state_reads_total",
+                    "Starts with a state file configured, by what came of the file",
+                ),
+                "result",
+                Outcome::ALL.iter().map(|outcome| outcome.label()),
             )?,
             generation: make.int_gauge(
                 "maskgate_config_generation",

@@ -23,6 +23,7 @@ use crate::pool::Fill;
 use crate::reject::Decision;
 use crate::reject::Refusal;
 use crate::reject::UpstreamFault;
+use crate::restart::Outcome;
 use families::NumberMetrics;
 use families::ProcessMetrics;
 use families::RequestMetrics;
@@ -211,6 +212,11 @@ impl Metrics {
     /// Counts an attempt to reload the listener's certificate.
     pub fn count_tls_reload(&self, result: ReloadResult) {
         increment(&self.process.tls_reloads, result.index());
+    }
+
+    /// Counts what came of the state file at the start.
+    pub fn count_state_read(&self, outcome: Outcome) {
+        increment(&self.process.state_reads, outcome.index());
     }
 
     /// Counts a connection that ended before it got as far as HTTP.

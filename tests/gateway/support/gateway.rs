@@ -103,6 +103,7 @@ impl Gateway {
                     log,
                     events,
                     digest_key: [7; 16],
+                    names_key: [7; 16],
                     control: None,
                     journal: None,
                     manager: ServiceManager::absent(),

@@ -1,5 +1,8 @@
 //! Wires the parts together, runs them, and ends them in order.
 
+mod sockets;
+mod succession;
+
 use std::future;
 use std::io;
 use std::net::SocketAddr;
@@ -14,9 +17,7 @@ use tokio::time;
 
 use crate::admin::Admin;
 use crate::admin::Pages;
-use crate::admit::Admission;
 use crate::advise::Seats;
-use crate::classify::DigestKey;
 use crate::config::Configuration;
 use crate::config::Settings;
 use crate::config::TlsFault;
@@ -46,9 +47,9 @@ use crate::watchdog;
 use crate::worker;
 use crate::worker::Stage;
 use crate::worker::Worker;
-
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 4096;
+use succession::Beginning;
+use succession::Keys;
+use succession::Legacy;
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -61,8 +62,10 @@ pub struct Parts {
     pub log: Arc<LogSink>,
     /// The log of events, for reloads to change.
     pub events: EventLog,
-    /// 16 random bytes.
+    /// 16 random bytes, for passwords.
     pub digest_key: [u8; 16],
+    /// 16 others, for names; a state file may have its own.
+    pub names_key: [u8; 16],
     /// Where the upstream is the embedded backend: what tests may do to it.
     pub control: Option<Control>,
     /// Where a client is being tested: what it does.
@@ -84,6 +87,8 @@ pub struct Server {
     state: Arc<State>,
     control: Option<Arc<Control>>,
     journal: Option<Arc<Journal>>,
+    /// What the next process takes over.
+    legacy: Option<Legacy>,
 }
 
 /// Why a server did not start.
@@ -127,18 +132,25 @@ impl Server {
         }
         let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?;
         let (certificate, tls_watch) = certificate.unzip();
-        let (listener, admin_listener) = open(&settings, parts.sockets)?;
+        let (listener, admin_listener) = sockets::open(&settings, parts.sockets)?;
+        let keys = Keys { passwords: &parts.digest_key, names: &parts.names_key };
+        let file = succession::file(&settings, &parts.manager);
+        let Beginning { admission, digests, outcome, legacy } =
+            succession::begin(file, &policy, &keys, parts.clock.now());
         let shared = Shared {
             policy: PolicyHandle::new(policy),
-            admission: Admission::new(),
+            admission,
             seats: Seats::new(),
             pools: Pools::new(),
             bodies: Arc::default(),
             readings: Arc::default(),
-            digests: DigestKey::new(&parts.digest_key),
+            digests,
             clock: parts.clock,
         };
         let metrics = Metrics::new(crate::time::wall_clock())?;
+        if let Some(outcome) = outcome {
+            metrics.count_state_read(outcome);
+        }
         let state = State::new(shared, metrics, (parts.log, parts.events), parts.manager);
         let door = Door {
             certificate,
@@ -154,6 +166,7 @@ impl Server {
             state: Arc::new(state),
             control: parts.control.map(Arc::new),
             journal: parts.journal,
+            legacy,
         })
     }
 
@@ -199,7 +212,7 @@ impl Server {
         let admin = tokio::spawn(admin.serve(async { drop(stopped.await) }));
         let pulses = workers.iter().map(Worker::pulse).collect();
         let background = [
-            tokio::spawn(watchdog::run(self.state.manager, pulses)),
+            tokio::spawn(watchdog::run(self.state.manager.clone(), pulses)),
             tokio::spawn(sweep::run(Arc::clone(&self.state))),
             tokio::spawn(keep_current(&self.door, self.tls_watch)),
             tokio::spawn(reload(reloader)),
@@ -223,6 +236,7 @@ impl Server {
             () = drain(&self.settings, acceptor, workers, &stage) => {}
             () = do_not_wait(hurry, &stage) => {}
         }
+        succession::leave(self.legacy, &self.state.shared);
         // Until they have gone they hold the log, whose writer waits for the last to let go.
         drop(stop_admin);
         drop(admin.await);
@@ -329,33 +343,4 @@ fn keep_current(
 /// For how long of a drain new connections are served.
 fn linger(settings: &Settings) -> Duration {
     settings.linger.min(settings.drain)
-}
-
-/// The listeners of clients and of operators: those handed over, or else new ones.
-fn open(
-    settings: &Settings,
-    sockets: Sockets,
-) -> Result<(TcpListener, TcpListener), StartError> {
-    let listener = sockets.clients.map_or_else(|| listen(settings.listen), Ok)?;
-    let Some(admin) = sockets.admin else { return Ok((listener, listen(settings.admin)?)) };
-    let address = admin.local_addr()?;
-    let is_local = |address: SocketAddr| address.ip().to_canonical().is_loopback();
-    if is_local(address) || !is_local(settings.admin) {
-        Ok((listener, admin))
-    } else {
-        Err(StartError::Open { address })
-    }
-}
-
-fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bind = || {
-        let domain = socket2::Domain::for_address(address);
-        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-        // A restart may take the address over from connections that are still closing.
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(TcpListener::from(socket))
-    };
-    bind().map_err(|source| StartError::Bind { address, source })
 }
