@@ -176,6 +176,32 @@ mod tests {
     }
 
     #[test]
+    fn the_rule_that_a_policy_tells_is_the_one_that_judges() {
+        let of_service = Override {
+            matches: Match { service: Some(SERVICE), ..Match::default() },
+            rate: RateRule { mode: Mode::Off, ..RateRule::default() },
+        };
+        let of_account = Override {
+            matches: Match { account: Some(ACCOUNT), ..Match::default() },
+            rate: RateRule { mode: Mode::Shadow, ..RateRule::default() },
+        };
+        let overrides = Overrides::new(vec![of_service, of_account]);
+        let limits = Limits { overrides, ..Limits::default() };
+        for endpoint in Endpoint::ALL {
+            let is_of_account =
+                matches!(endpoint, Endpoint::ListService | Endpoint::CreateService);
+            let service = (!is_of_account).then_some(SERVICE);
+            let asked = Match {
+                account: Some(ACCOUNT),
+                service: Some(SERVICE),
+                endpoint: Some(endpoint),
+            };
+            let told = limits.rate_rule(&asked);
+            assert_eq!(told, Rules::of(&limits, &class(endpoint, service)).own, "{endpoint}");
+        }
+    }
+
+    #[test]
     fn a_rule_of_one_account_judges_its_requests_but_is_not_the_windows_own() {
         let of_account = Override {
             matches: Match { account: Some(ACCOUNT), ..Match::default() },

@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 use std::num::NonZeroUsize;
 
+use crate::policy::endpoint::Endpoint;
 use crate::policy::field::FieldTable;
+use crate::policy::overrides::Match;
 use crate::policy::overrides::Overrides;
 use crate::policy::pools::PoolLimits;
 use crate::policy::pools::PoolRule;
@@ -58,6 +60,18 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The rule for a request of this account, for this service and endpoint: the first override
+    /// that matches, else the general rate. One for a service applies to what is counted for the
+    /// service only.
+    pub fn rate_rule(&self, asked: &Match) -> &RateRule {
+        let counts_for_account = matches!(
+            asked.endpoint,
+            Some(Endpoint::ListService | Endpoint::CreateService | Endpoint::Unmatched)
+        );
+        let asked = Match { service: asked.service.filter(|_| !counts_for_account), ..*asked };
+        self.overrides.first_match(&asked).map_or(&self.rate, |found| &found.rate)
+    }
+
     /// The rule of a service's pools: the first override for its account and itself, else the
     /// general one.
     pub fn pool_rule(&self, account: Option<Sid>, service: Sid) -> &PoolRule {

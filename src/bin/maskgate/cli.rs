@@ -13,6 +13,10 @@ use maskgate::backend::DEFAULT_MAX_RESOURCES;
 use maskgate::backend::ErrorRate;
 use maskgate::backend::Latency;
 use maskgate::report::Check;
+use maskgate::policy::endpoint::Endpoint;
+use maskgate::report::Check;
+use maskgate::sid::Sid;
+use maskgate::sid::SidKind;
 
 /// What follows the options in the long help and in the manual page.
 const EXIT_STATUSES: &str = "\
@@ -43,7 +47,7 @@ pub(crate) enum Command {
     Backend(BackendArgs),
     /// Run a command against a gateway and a backend of its own, and report on its retries
     Test(TestArgs),
-    /// Read configuration files and print every mistake in them
+    /// Read configuration files and print every mistake in them, or what they mean
     Check(CheckArgs),
     /// Ask a running gateway whether it is ready: exit 0 if so, 1 if not
     Healthcheck(HealthcheckArgs),
@@ -209,7 +213,7 @@ impl From<FailOn> for Check {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CheckArgs {
     /// The files
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "diff", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// How mistakes are printed
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
@@ -220,11 +224,45 @@ pub(crate) struct CheckArgs {
 pub(crate) enum CheckFormat {
     /// For a person
     Text,
+    /// Print what is in force, for the account, service and endpoint that are given
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Of this account, `AC…`, or of this API key, `SK…`
+    #[arg(long, value_name = "SID", requires = "explain", value_parser = account)]
+    pub(crate) account: Option<Sid>,
+    /// For this service, `KS…`
+    #[arg(long, value_name = "SID", requires = "explain", value_parser = service)]
+    pub(crate) service: Option<Sid>,
+    /// For this operation of the API, such as `CreateSession`
+    #[arg(long, value_name = "NAME", requires = "explain", value_parser = endpoint)]
+    pub(crate) endpoint: Option<Endpoint>,
+    /// Print what would change, and for whom, if NEW took the place of OLD
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["OLD", "NEW"],
+        conflicts_with_all = ["explain", "files"]
+    )]
+    pub(crate) diff: Vec<PathBuf>,
     /// One JSON array
     Json,
     /// Annotations of GitHub Actions
     Github,
 }
+fn account(text: &str) -> Result<Sid, &'static str> {
+    let of_kind = |kind| Sid::parse_as(kind, text);
+    let found = of_kind(SidKind::Account).or_else(|| of_kind(SidKind::ApiKey));
+    found.ok_or("write AC or SK and 32 hexadecimal digits")
+}
+
+fn service(text: &str) -> Result<Sid, &'static str> {
+    Sid::parse_as(SidKind::Service, text).ok_or("write KS and 32 hexadecimal digits")
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
+    Endpoint::by_name(text).ok_or("write the name of an operation, such as CreateSession")
+}
+
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HealthcheckArgs {

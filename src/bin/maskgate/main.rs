@@ -5,7 +5,9 @@ mod check;
 mod cli;
 mod demo;
 mod embedded;
+mod diff;
 mod generate;
+mod explain;
 mod healthcheck;
 mod reachable;
 mod run;
@@ -15,6 +17,7 @@ mod test;
 use std::io;
 use std::io::Write;
 use std::process::ExitCode;
+mod words;
 
 use clap::Parser;
 use maskgate::config;
