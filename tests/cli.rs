@@ -188,6 +188,39 @@ fn a_gateway_that_is_not_there_is_not_healthy() {
 }
 
 #[test]
+fn a_terminal_shows_how_a_gateway_is() {
+    let running = Running::start(&["demo"]);
+    let credentials = "QUMwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMTpk";
+    let mut stream = TcpStream::connect(&running.public).unwrap();
+    write!(
+        stream,
+        "GET /v1/Services HTTP/1.1\r\nhost: a\r\nauthorization: Basic {credentials}\r\n\
+         connection: close\r\n\r\n"
+    )
+    .unwrap();
+    stream.read_to_string(&mut String::new()).unwrap();
+    // Counted with its last byte, which may be a moment after the client has it.
+    let said = loop {
+        let output = maskgate(&["status", "--admin", &running.admin]);
+        assert_eq!(output.status.code(), Some(0));
+        let said = text(&output.stdout);
+        if said.contains("1 forwarded") {
+            break said;
+        }
+    };
+    for part in [", ready, up ", "policy 1\n", "0 applied, 0 refused", "ListService  "] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let top = ["top", "--count", "2", "--interval", "100ms", "--admin", &running.admin];
+    let said = text(&maskgate(&top).stdout);
+    assert_eq!(said.matches("a second\nwindows").count(), 2, "{said}");
+    assert!(!said.contains('\u{1b}'), "this is no terminal");
+    let output = maskgate(&["status", "--admin", &free_address()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot be asked"));
+}
+
+#[test]
 fn sigterm_ends_it_with_0() {
     let running = Running::start(&["run", "--upstream", "http://127.0.0.1:1"]);
     running.signal("TERM");

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::Parser;
@@ -12,7 +13,6 @@ use http::Uri;
 use maskgate::backend::DEFAULT_MAX_RESOURCES;
 use maskgate::backend::ErrorRate;
 use maskgate::backend::Latency;
-use maskgate::report::Check;
 use maskgate::policy::endpoint::Endpoint;
 use maskgate::report::Check;
 use maskgate::sid::Sid;
@@ -50,7 +50,13 @@ pub(crate) enum Command {
     /// Read configuration files and print every mistake in them, or what they mean
     Check(CheckArgs),
     /// Ask a running gateway whether it is ready: exit 0 if so, 1 if not
-    Healthcheck(HealthcheckArgs),
+    Healthcheck(AdminArgs),
+    /// Print how a running gateway is: exit 0 if it is ready, 1 if not
+    Status(AdminArgs),
+    /// Show what a running gateway does, again and again
+    Top(TopArgs),
+    /// Write the few files that a start takes
+    Init(InitArgs),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Print the completions of this command for a shell
@@ -215,15 +221,6 @@ pub(crate) struct CheckArgs {
     /// The files
     #[arg(required_unless_present = "diff", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// How mistakes are printed
-    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
-    pub(crate) format: CheckFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CheckFormat {
-    /// For a person
-    Text,
     /// Print what is in force, for the account, service and endpoint that are given
     #[arg(long)]
     pub(crate) explain: bool,
@@ -244,11 +241,11 @@ pub(crate) enum CheckFormat {
         conflicts_with_all = ["explain", "files"]
     )]
     pub(crate) diff: Vec<PathBuf>,
-    /// One JSON array
-    Json,
-    /// Annotations of GitHub Actions
-    Github,
+    /// How mistakes are printed
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
 }
+
 fn account(text: &str) -> Result<Sid, &'static str> {
     let of_kind = |kind| Sid::parse_as(kind, text);
     let found = of_kind(SidKind::Account).or_else(|| of_kind(SidKind::ApiKey));
@@ -263,9 +260,58 @@ fn endpoint(text: &str) -> Result<Endpoint, &'static str> {
     Endpoint::by_name(text).ok_or("write the name of an operation, such as CreateSession")
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For a person
+    Text,
+    /// One JSON array
+    Json,
+    /// Annotations of GitHub Actions
+    Github,
+}
 
 #[derive(Args, Clone, Debug)]
-pub(crate) struct HealthcheckArgs {
+pub(crate) struct TopArgs {
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+    /// How often it looks
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// How often in all [default: until it is ended]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) count: Option<u32>,
+}
+
+/// From 100ms to 1h, in whole milliseconds or seconds.
+fn interval(text: &str) -> Result<Duration, &'static str> {
+    let millis = text.strip_suffix("ms").and_then(|millis| millis.parse().ok());
+    let seconds = || text.strip_suffix('s')?.parse::<u64>().ok()?.checked_mul(1000);
+    let millis = millis.or_else(seconds).filter(|millis| (100..=3_600_000).contains(millis));
+    millis.map(Duration::from_millis).ok_or("write 100ms to 3600s")
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct InitArgs {
+    /// What it is for
+    #[arg(value_enum)]
+    pub(crate) purpose: Purpose,
+    /// Where the files are written; what is there already stays as it is
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Purpose {
+    /// Beside an application in a pod: a manifest for Kubernetes
+    Sidecar,
+    /// Ahead of a backend of one's own: a configuration, and a drop-in for systemd
+    Edge,
+    /// In the tests of a client: a configuration with small limits, and a script that runs them
+    Test,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AdminArgs {
     /// The gateway's admin address
     #[arg(
         long,

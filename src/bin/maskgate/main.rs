@@ -1,23 +1,27 @@
 //! The `maskgate` command: reads the command line, runs a command, decides the exit status. The
 //! only place that prints.
 
+mod ask;
 mod check;
 mod cli;
 mod demo;
-mod embedded;
 mod diff;
-mod generate;
+mod embedded;
 mod explain;
+mod generate;
 mod healthcheck;
+mod init;
 mod reachable;
 mod run;
+mod scrape;
 mod signals;
+mod status;
 mod test;
+mod words;
 
 use std::io;
 use std::io::Write;
 use std::process::ExitCode;
-mod words;
 
 use clap::Parser;
 use maskgate::config;
@@ -44,6 +48,15 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::from(MISTAKES),
             Err(error) => Err(RunError::Io(error)),
         },
+        Command::Status(args) => {
+            match block_on(async { status::status(args.admin).await.map_err(failed) }) {
+                Ok(true) => Ok(()),
+                Ok(false) => return ExitCode::FAILURE,
+                Err(error) => Err(error),
+            }
+        }
+        Command::Top(args) => block_on(async { status::top(&args).await.map_err(failed) }),
+        Command::Init(args) => init::init(&args).map_err(RunError::Io),
         Command::Schema => generate::schema().map_err(RunError::Io),
         Command::Completions(args) => generate::completions(&args).map_err(RunError::Io),
         Command::Man(args) => generate::man(&args).map_err(RunError::Io),
@@ -57,16 +70,18 @@ fn main() -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
-        Command::Healthcheck(args) => block_on(async {
-            healthcheck::ask(args.admin)
-                .await
-                .map_err(|why| RunError::Io(io::Error::other(why)))
-        }),
+        Command::Healthcheck(args) => {
+            block_on(async { healthcheck::ask(args.admin).await.map_err(failed) })
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
+}
+
+fn failed(why: String) -> RunError {
+    RunError::Io(io::Error::other(why))
 }
 
 fn block_on<T>(command: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
