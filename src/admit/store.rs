@@ -91,14 +91,18 @@ impl WindowStore {
             Entry::Occupied(mut entry) => Ok(entry.get_mut().judge_alone(case)),
             Entry::Vacant(entry) => {
                 self.count_one(max_keys)?;
-                if !case.key.scope.is_settled() {
-                    self.unsettled.fetch_add(1, Ordering::Relaxed);
-                }
+                self.count_unsettled(case.key.scope);
                 let mut window = Form::new();
                 let decision = window.judge_alone(case);
                 entry.insert(window);
                 Ok(decision)
             }
+        }
+    }
+
+    fn count_unsettled(&self, scope: Scope) {
+        if !scope.is_settled() {
+            self.unsettled.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -184,6 +188,7 @@ impl WindowStore {
         if let Entry::Vacant(entry) = self.windows.entry(key) {
             entry.insert(Form::of(SlidingWindow::from(&mut charged)));
             self.live.fetch_add(1, Ordering::Relaxed);
+            self.count_unsettled(key.scope);
         }
     }
 

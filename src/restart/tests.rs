@@ -7,6 +7,7 @@ use proptest::prelude::ProptestConfig;
 use proptest::proptest;
 
 use crate::admit::Admission;
+use crate::admit::Told;
 use crate::classify::DigestKey;
 use crate::classify::RequestClass;
 use crate::policy::Policy;
@@ -118,6 +119,25 @@ fn a_restart_gives_nobody_a_second_burst_and_takes_nobody_a_slot() {
     assert!(is_admitted(&next, &second, at(5_000_000)));
     assert!(!is_admitted(&next, &second, at(5_000_000)));
     assert!(is_admitted(&next, &second, at(5_000_001)));
+}
+
+#[test]
+fn what_was_charged_to_a_name_before_is_its_services_when_that_is_learned_behind() {
+    let scratch = Scratch::new("name");
+    let name = digests().of_name(AccountKey::Sid(ACCOUNT), "orders");
+    let by_name = class(Endpoint::FetchSession, Some(ServiceKey::Named(name)));
+    let first = Admission::new();
+    for micros in 0..150 {
+        assert!(is_admitted(&first, &by_name, at(micros)));
+    }
+    leave(&scratch.0, &first, at(1_000));
+    let next = restored(&scratch.0, &policy(), at(2_000));
+    let limits = policy().limits;
+    let told = Told { credential: Digest([4; 16]), limits: &limits, now: at(3_000) };
+    next.learn_service(name, Sid::new(SidKind::Service, [2; 16]), &told);
+    let by_sid = class(Endpoint::FetchSession, Some(service(2)));
+    assert!(!is_admitted(&next, &by_sid, at(4_000)));
+    assert_eq!(next.live_windows(), 1);
 }
 
 #[test]
