@@ -57,6 +57,7 @@ pub mod restart;
 pub mod server;
 pub mod sid;
 pub mod state;
+pub mod store;
 pub mod sweep;
 mod sync;
 pub mod systemd;

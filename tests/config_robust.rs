@@ -40,7 +40,7 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 79] = [
+const WORDS: [&str; 91] = [
     "upstream",
     "url",
     "host",
@@ -91,6 +91,18 @@ const WORDS: [&str; 79] = [
     "account",
     "service",
     "endpoint",
+    "store",
+    "redis",
+    "replicas",
+    "on_loss",
+    "deadline",
+    "username",
+    "password_file",
+    "sentinel",
+    "master",
+    "cluster",
+    "local_full",
+    "redis://h",
     "log",
     "level",
     "format",

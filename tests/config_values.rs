@@ -45,6 +45,11 @@ use maskgate::policy::rate::Counting;
 use maskgate::policy::rate::Mode;
 use maskgate::policy::rate::RateRule;
 use maskgate::policy::rate::SetBy;
+use maskgate::policy::store::OnLoss;
+use maskgate::policy::store::Servers;
+use maskgate::policy::store::SharedStore;
+use maskgate::policy::store::StoreAddress;
+use maskgate::policy::store::StoreCredentials;
 use maskgate::policy::upstream::HostHeader;
 use maskgate::policy::upstream::Timeouts;
 use maskgate::sid::Sid;
@@ -194,6 +199,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
         drain: Duration::ZERO,
         linger: Duration::ZERO,
         state_file: StateFile::At(PathBuf::from("windows")),
+        store: None,
     };
     assert_eq!(settings, expected);
     let origins: Vec<_> = policy.upstream.origins.iter().map(ToString::to_string).collect();
@@ -334,6 +340,45 @@ fn the_mode_of_all_limits_is_that_of_the_pools_too_unless_they_have_their_own() 
     assert_eq!(mode("mode: shadow"), Mode::Shadow);
     assert_eq!(mode("mode: shadow, pools: { reserved: 1 }"), Mode::Shadow);
     assert_eq!(mode("mode: off, pools: { mode: enforce }"), Mode::Enforce);
+}
+
+#[test]
+fn every_key_of_the_store_can_be_set() {
+    let of = |redis: &str| {
+        compiled(&format!("{UPSTREAM}store: {{ redis: {{ {redis} }} }}\n")).settings.store
+    };
+    let address = |host: &str, port| StoreAddress { host: host.to_owned(), port };
+    let least = SharedStore {
+        servers: Servers::One(address("redis", 6379)),
+        replicas: NonZeroU32::new(3).unwrap(),
+        on_loss: OnLoss::LocalShare,
+        deadline: Duration::from_millis(5),
+        credentials: StoreCredentials::default(),
+        tls: None,
+    };
+    assert_eq!(of("url: 'redis://redis', replicas: 3"), Some(least.clone()));
+    let file = Some(PathBuf::from("Cargo.toml"));
+    let sentinels = SharedStore {
+        servers: Servers::Sentinels {
+            addresses: vec![address("a", 26379), address("b", 1)],
+            master: "mine".to_owned(),
+            credentials: StoreCredentials { username: None, password_file: file.clone() },
+        },
+        on_loss: OnLoss::Closed,
+        deadline: Duration::from_millis(20),
+        credentials: StoreCredentials { username: Some("u".to_owned()), password_file: file },
+        ..least.clone()
+    };
+    let found = of("url: ['redis://a', 'redis://b:1'], replicas: 3, on_loss: closed, \
+                    deadline: 20ms, username: u, password_file: Cargo.toml, \
+                    sentinel: { master: mine, password_file: Cargo.toml }");
+    assert_eq!(found, Some(sentinels));
+    let found = of("url: 'rediss://a', replicas: 3, cluster: true, on_loss: open").unwrap();
+    assert_eq!(found.servers, Servers::Cluster(vec![address("a", 6379)]));
+    assert_eq!(found.on_loss, OnLoss::Open);
+    assert_eq!(found.tls.unwrap().ca, None);
+    assert_eq!(compiled(UPSTREAM).settings.store, None);
+    assert_eq!(compiled(&format!("{UPSTREAM}store: {{}}\n")).settings.store, None);
 }
 
 #[test]

@@ -28,7 +28,10 @@ const RANKS: &[&[&str]] = &[
     ],
     &["policy"],
     &["config", "classify", "backend", "ingress"],
-    &["admit", "advise", "inspect", "pool", "forward", "http1", "learn", "links", "control"],
+    &[
+        "admit", "advise", "inspect", "pool", "forward", "http1", "learn", "links", "control",
+        "store",
+    ],
     &["reject", "restart"],
     &["observe"],
     &["respond", "report"],

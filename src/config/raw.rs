@@ -28,6 +28,7 @@ use crate::policy::log::LogFormat;
 use crate::policy::log::LogLevel;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
+use crate::policy::store::OnLoss;
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -46,6 +47,7 @@ pub(crate) struct Raw {
     pub(crate) upstream: RawUpstream,
     pub(crate) accounts: Table<Option<Word<AccountSid>>>,
     pub(crate) limits: RawLimits,
+    pub(crate) store: RawStore,
     pub(crate) log: RawLog,
 }
 
@@ -295,4 +297,54 @@ pub(crate) struct RawLog {
     pub(crate) level: Option<Word<LogLevel>>,
     pub(crate) format: Option<Word<LogFormat>>,
     pub(crate) access: Option<Word<AccessLog>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a store: a key below it, such as `redis: { url: redis://127.0.0.1:6379, replicas: 3 }`"
+)]
+pub(crate) struct RawStore {
+    pub(crate) redis: Option<RawRedis>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: keys below it, such as `url: redis://127.0.0.1:6379`"
+)]
+pub(crate) struct RawRedis {
+    pub(crate) url: Option<OneOrMany>,
+    pub(crate) replicas: Option<Whole>,
+    pub(crate) on_loss: Option<Word<OnLoss>>,
+    pub(crate) deadline: Option<Word<Duration>>,
+    pub(crate) tls: Option<RawRedisTls>,
+    pub(crate) username: Option<Word<String>>,
+    pub(crate) password_file: Option<Word<String>>,
+    pub(crate) sentinel: Option<RawSentinel>,
+    pub(crate) cluster: Option<Truth>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: a key below it, such as `ca: ca.pem`"
+)]
+pub(crate) struct RawRedisTls {
+    pub(crate) ca: Option<Word<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: keys below it, such as `master: mymaster`"
+)]
+pub(crate) struct RawSentinel {
+    pub(crate) master: Option<Word<String>>,
+    pub(crate) username: Option<Word<String>>,
+    pub(crate) password_file: Option<Word<String>>,
 }

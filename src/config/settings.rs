@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::tls_files::TlsFiles;
 use crate::policy::networks::Networks;
+use crate::policy::store::SharedStore;
 
 /// What a reload cannot change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub linger: Duration,
     /// What a restart keeps the windows in.
     pub state_file: StateFile,
+    /// Where windows are shared with other replicas; none: this process is alone.
+    pub store: Option<SharedStore>,
 }
 
 /// Where the windows are kept over a restart.
@@ -58,6 +61,7 @@ impl Default for Settings {
             drain: Duration::from_secs(25),
             linger: Duration::from_secs(1),
             state_file: StateFile::default(),
+            store: None,
         }
     }
 }
@@ -75,6 +79,7 @@ impl Settings {
             (self.drain != other.drain, "drain"),
             (self.linger != other.linger, "linger"),
             (self.state_file != other.state_file, "state_file"),
+            (self.store != other.store, "store"),
         ]
         .into_iter()
         .filter_map(|(differs, key)| differs.then_some(key))
@@ -89,6 +94,11 @@ mod tests {
     use crate::config::tls_files::ClientCertificates;
     use crate::config::tls_files::TlsFiles;
     use crate::policy::networks::Networks;
+    use crate::policy::store::OnLoss;
+    use crate::policy::store::Servers;
+    use crate::policy::store::SharedStore;
+    use crate::policy::store::StoreCredentials;
+    use std::num::NonZeroU32;
     use std::num::NonZeroUsize;
     use std::path::PathBuf;
     use std::time::Duration;
@@ -112,6 +122,14 @@ mod tests {
             drain: Duration::ZERO,
             linger: Duration::ZERO,
             state_file: StateFile::Off,
+            store: Some(SharedStore {
+                servers: Servers::Cluster(Vec::new()),
+                replicas: NonZeroU32::MIN,
+                on_loss: OnLoss::LocalShare,
+                deadline: SharedStore::DEADLINE,
+                credentials: StoreCredentials::default(),
+                tls: None,
+            }),
         };
         let all = [
             "listen.address",
@@ -123,6 +141,7 @@ mod tests {
             "drain",
             "linger",
             "state_file",
+            "store",
         ];
         assert_eq!(settings.differing(&other), all);
     }

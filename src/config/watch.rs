@@ -64,7 +64,7 @@ impl Watch {
 /// Whether nothing is wrong but what stands in other files.
 fn is_refused_for_others(loaded: &Result<Configuration, ConfigErrors>) -> bool {
     let in_others = |mistake: &Mistake| {
-        ["listen.tls.", "upstream.tls.", "upstream.url_file"]
+        ["listen.tls.", "upstream.tls.", "upstream.url_file", "store.redis.tls."]
             .iter()
             .any(|key| mistake.path.starts_with(key))
     };

@@ -21,6 +21,7 @@ use crate::policy::log::LogFormat;
 use crate::policy::log::LogLevel;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
+use crate::policy::store::OnLoss;
 use crate::sid::Sid;
 use crate::sid::SidKind;
 
@@ -168,6 +169,16 @@ impl FromWord for Mode {
     fn from_word(word: &str) -> Option<Self> {
         let modes = [("enforce", Self::Enforce), ("shadow", Self::Shadow), ("off", Self::Off)];
         chosen(word, &modes)
+    }
+}
+
+impl FromWord for OnLoss {
+    const EXPECTED: &'static str =
+        "what holds without the store: one of `local_share`, `local_full`, `open` and `closed`";
+
+    fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::LocalShare, Self::LocalFull, Self::Open, Self::Closed];
+        all.into_iter().find(|choice| choice.label() == word)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod overrides;
 pub mod pools;
 pub mod public_url;
 pub mod rate;
+pub mod store;
 pub mod upstream;
 
 use std::collections::HashMap;

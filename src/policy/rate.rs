@@ -102,6 +102,18 @@ impl RateLimit {
         })
     }
 
+    /// What each of so many replicas may admit so that all together keep to this limit: the whole
+    /// part of it. None where that is nothing.
+    #[must_use]
+    pub fn share(&self, replicas: NonZeroU32) -> Option<Self> {
+        let of = |whole: NonZeroU32| NonZeroU32::new(whole.get() / replicas);
+        let burst_admissions = match self.burst_admissions {
+            Some(whole) => Some(of(whole)?),
+            None => None,
+        };
+        Some(Self { admissions: of(self.admissions)?, burst_admissions, ..*self })
+    }
+
     /// The average rate.
     pub const fn requests_per_second(&self) -> NonZeroU32 {
         self.requests_per_second
@@ -233,6 +245,21 @@ mod tests {
         let limit = limit(30, 5.0, 2).unwrap();
         assert_eq!(limit.burst_admissions(), NonZeroU32::new(60));
         assert_eq!(limit.admissions().get(), 150);
+    }
+
+    #[test]
+    fn the_shares_of_replicas_are_together_no_more_than_the_whole() {
+        let two_seconds = limit(7, 2.0, 1).unwrap();
+        for replicas in 1..=20 {
+            let share = two_seconds.share(nonzero(replicas));
+            let shared = share.map_or((0, 0), |share| {
+                (share.admissions().get(), share.burst_admissions().map_or(0, NonZeroU32::get))
+            });
+            assert_eq!(shared.0, if replicas > 7 { 0 } else { 14 / replicas });
+            assert_eq!(shared.1, if replicas > 7 { 0 } else { 7 / replicas });
+        }
+        let third = RateLimit::API.share(nonzero(3)).unwrap();
+        assert_eq!((third.admissions().get(), third.window()), (50, Duration::from_secs(5)));
     }
 
     #[test]

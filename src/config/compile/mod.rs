@@ -12,6 +12,7 @@ mod pools;
 mod range;
 mod rate;
 mod set_by;
+mod store;
 mod tls;
 mod upstream;
 mod url_file;
@@ -92,6 +93,7 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         drain: drain.unwrap_or(default.drain),
         linger: linger.unwrap_or(default.linger),
         state_file: state_file(raw.state_file.as_ref(), directory),
+        store: store::store(&raw.store, directory, notes),
     };
     if !is_reachable_as_wanted(&raw.admin, settings.admin) {
         let message = format!("{} is open to other machines", settings.admin);

@@ -44,7 +44,8 @@ pub(super) fn origin(url: &str) -> Result<Origin, BadUrl> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
     let (host, port) = host_and_port(authority)?;
-    let origin = Origin { scheme, host: name(host)?, port: number(port, scheme)? };
+    let origin =
+        Origin { scheme, host: name(host)?, port: number(port, scheme.default_port())? };
     if scheme == Scheme::Https && ServerName::try_from(origin.host.as_str()).is_err() {
         let help = "write a DNS name or an IP address";
         return bad(format!("no certificate can be for the host {:?}", origin.host), help);
@@ -59,6 +60,12 @@ pub(super) fn origin(url: &str) -> Result<Origin, BadUrl> {
         return bad(message, format!("write `{origin}`; requests keep their own paths"));
     }
     Ok(origin)
+}
+
+/// A host and a port behind the scheme of a URL; `port` where it has none.
+pub(super) fn place(authority: &str, port: u16) -> Result<(String, u16), BadUrl> {
+    let (host, given) = host_and_port(authority)?;
+    Ok((name(host)?, number(given, port)?))
 }
 
 fn bad<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, BadUrl> {
@@ -115,8 +122,8 @@ fn name(host: &str) -> Result<String, BadUrl> {
     Ok(host.to_ascii_lowercase())
 }
 
-fn number(port: Option<&str>, scheme: Scheme) -> Result<u16, BadUrl> {
-    let Some(port) = port else { return Ok(scheme.default_port()) };
+fn number(port: Option<&str>, otherwise: u16) -> Result<u16, BadUrl> {
+    let Some(port) = port else { return Ok(otherwise) };
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     match port.parse() {
         Ok(number) if digits && number > 0 => Ok(number),

@@ -1,18 +1,21 @@
-//! How is an `https` upstream spoken to? Its certificate is always checked.
+//! How is a server spoken to over TLS? Its certificate is always checked.
 
 use rustls::ClientConfig;
 use rustls::RootCertStore;
 
 use crate::config::tls_files;
 
-/// A client of HTTP/1.1 over TLS 1.2 or 1.3 that trusts `roots` and has no certificate of its
-/// own.
-pub(super) fn client(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+/// A client over TLS 1.2 or 1.3 that trusts `roots`, has no certificate of its own and offers these
+/// protocols (ALPN).
+pub(super) fn client(
+    roots: RootCertStore,
+    protocols: &[&[u8]],
+) -> Result<ClientConfig, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(tls_files::provider())
         .with_protocol_versions(&tls_files::VERSIONS)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
 }
 

@@ -187,7 +187,7 @@ fn client(
             }
         },
     };
-    match tls::client(roots) {
+    match tls::client(roots, &[b"http/1.1"]) {
         Ok(client) => Some(Arc::new(client)),
         Err(error) => {
             notes.complain(at, format!("TLS cannot be set up: {error}"), "");

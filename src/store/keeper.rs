@@ -1,0 +1,277 @@
+//! What a process does for the store, whether it is asked or not: finds its servers, probes those
+//! that are lost, tells them what they missed, and says what changes.
+//!
+//! **Invariant:** a server counts as found only after it has told the epoch of every bucket that it
+//! has, and one answer came in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::RedisError;
+use redis::Value;
+use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
+use tokio::time;
+
+use crate::store::Condition;
+use crate::store::Event;
+use crate::store::Store;
+use crate::store::answer;
+use crate::store::circuit;
+use crate::store::connection::Connection;
+use crate::store::fault::Fault;
+use crate::store::key::Bucket;
+use crate::store::layout;
+use crate::store::layout::Found;
+use crate::store::layout::Layout;
+use crate::store::layout::Node;
+use crate::store::trust::Heard;
+use crate::time::Clock;
+
+/// How often a server is asked for nothing but a sign of life.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often sentinels and Clusters are asked who is who.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked at what has changed, and what is over.
+const WATCH: Duration = Duration::from_millis(100);
+/// So many windows are told of at once, and for so long.
+const BATCH: usize = 64;
+const BATCH_TIME: Duration = Duration::from_millis(250);
+/// For the epochs of all buckets.
+const EPOCHS_TIME: Duration = Duration::from_secs(1);
+
+/// Keeps a store for ever; `tell` is told what changes.
+pub async fn keep(
+    store: Arc<Store>,
+    clock: Clock,
+    tell: impl Fn(Event) + Send + Sync + 'static,
+) {
+    let tell = Arc::new(tell);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(find(Arc::clone(&store), clock.clone(), Arc::clone(&tell)));
+    tasks.spawn(watch(store, clock, tell));
+    // Neither ends; both do with this.
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Says what changes.
+async fn watch(store: Arc<Store>, clock: Clock, tell: Arc<impl Fn(Event)>) {
+    let mut last = Condition::Lost;
+    let mut ticks = time::interval(WATCH);
+    let mut since_sweep = Duration::ZERO;
+    loop {
+        ticks.tick().await;
+        let condition = store.condition(clock.now());
+        if condition != last {
+            last = condition;
+            tell(Event::Changed { condition, fault: store.fault() });
+        }
+        since_sweep = since_sweep.saturating_add(WATCH);
+        if since_sweep >= BEAT {
+            since_sweep = Duration::ZERO;
+            store.ledger.sweep(clock.now());
+        }
+    }
+}
+
+/// Finds the servers, and keeps each of them.
+async fn find(
+    store: Arc<Store>,
+    clock: Clock,
+    tell: Arc<impl Fn(Event) + Send + Sync + 'static>,
+) {
+    let mut kept: Vec<(Arc<Node>, AbortHandle)> = Vec::new();
+    let mut keepers = JoinSet::new();
+    let mut last = Found::default();
+    loop {
+        if let Ok(found) = layout::find(&store.config).await
+            && found != last
+        {
+            let layout = Layout::new(&found, &store.layout());
+            last = found;
+            let is_gone =
+                |node: &Arc<Node>| !layout.nodes().iter().any(|it| Arc::ptr_eq(it, node));
+            for (_, keeper) in kept.extract_if(.., |(node, _)| is_gone(node)) {
+                keeper.abort();
+            }
+            let is_new = |node: &&Arc<Node>| !kept.iter().any(|(it, _)| Arc::ptr_eq(it, node));
+            let new: Vec<_> = layout.nodes().iter().filter(is_new).map(Arc::clone).collect();
+            store.arrange(layout);
+            for node in new {
+                let keeper = Keeper {
+                    store: Arc::clone(&store),
+                    node: Arc::clone(&node),
+                    clock: clock.clone(),
+                };
+                kept.push((node, keepers.spawn(keeper.keep(Arc::clone(&tell)))));
+            }
+        }
+        tokio::select! {
+            () = time::sleep(LOOK) => {}
+            () = store.moved.notified() => time::sleep(circuit::until_probe(0, fastrand::f64())).await,
+        }
+    }
+}
+
+/// One server's.
+struct Keeper {
+    store: Arc<Store>,
+    node: Arc<Node>,
+    clock: Clock,
+}
+
+impl Keeper {
+    async fn keep(self, tell: Arc<impl Fn(Event)>) {
+        let mut failed: u32 = 0;
+        let mut was_there = false;
+        loop {
+            let fault = match self.probe(was_there).await {
+                Ok(connection) => {
+                    failed = 0;
+                    if !was_there && let Some(policy) = self.evicts(&connection).await {
+                        tell(Event::Evicts { policy });
+                    }
+                    was_there = true;
+                    self.serve(&connection).await
+                }
+                Err(fault) => {
+                    failed = failed.saturating_add(1);
+                    fault
+                }
+            };
+            self.node.lose(fault);
+            if fault == Fault::NotPrimary || fault == Fault::Unreachable {
+                self.store.moved.notify_one();
+            }
+            time::sleep(circuit::until_probe(failed, fastrand::f64())).await;
+        }
+    }
+
+    /// Opens a connection, and finds the server where it answers in time.
+    async fn probe(&self, was_there: bool) -> Result<Connection, Fault> {
+        let connection = Connection::open(&self.node.address, self.store.access()).await?;
+        let buckets = self.store.layout().buckets_of(&self.node);
+        self.learn(&connection, &buckets).await?;
+        let [bucket, ..] = buckets.as_slice() else { return Err(Fault::NotFound) };
+        self.beat(&connection, *bucket).await?;
+        if was_there {
+            for bucket in &buckets {
+                self.store.ledger.unsettle(*bucket, self.clock.now());
+            }
+        }
+        self.node.circuit.find();
+        self.store.has_changed();
+        Ok(connection)
+    }
+
+    /// Learns the epochs of buckets.
+    async fn learn(&self, connection: &Connection, buckets: &[Bucket]) -> Result<(), Fault> {
+        let mut all = redis::pipe();
+        for bucket in buckets {
+            all.add_command(connection.library.epoch(*bucket));
+        }
+        let answers = connection.call_all(all, EPOCHS_TIME).await?;
+        let now = self.clock.now();
+        for (bucket, value) in buckets.iter().zip(answers) {
+            self.store.ledger.hear(*bucket, answer::epoch(value, now)?, now);
+        }
+        Ok(())
+    }
+
+    /// A sign of life, within the deadline.
+    async fn beat(&self, connection: &Connection, bucket: Bucket) -> Result<(), Fault> {
+        let call = connection.library.epoch(bucket);
+        let value = connection.call(call, self.store.config.deadline).await?;
+        let now = self.clock.now();
+        self.store.ledger.hear(bucket, answer::epoch(value, now)?, now);
+        Ok(())
+    }
+
+    /// What the server evicts by, where it evicts.
+    async fn evicts(&self, connection: &Connection) -> Option<&'static str> {
+        const POLICIES: [&str; 10] = [
+            "allkeys-lru",
+            "allkeys-lfu",
+            "allkeys-lrm",
+            "allkeys-random",
+            "volatile-lru",
+            "volatile-lfu",
+            "volatile-lrm",
+            "volatile-random",
+            "volatile-ttl",
+            "noeviction",
+        ];
+        let policy = connection.eviction(EPOCHS_TIME).await?;
+        let policy = POLICIES.into_iter().find(|each| *each == policy)?;
+        (policy != "noeviction").then_some(policy)
+    }
+
+    /// Tells the server what it does not know, and listens for its life, until it is lost.
+    async fn serve(&self, connection: &Connection) -> Fault {
+        let buckets = self.store.layout().buckets_of(&self.node);
+        let mut turn = buckets.iter().copied().cycle();
+        let mut pause = BEAT;
+        loop {
+            if let Err(fault) = self.settle(connection, &buckets).await {
+                return fault;
+            }
+            let is_due = time::timeout(pause, self.node.due.notified()).await.is_ok();
+            if self.node.circuit.is_lost() || connection.has_ended() {
+                return self.node.fault().unwrap_or(Fault::Unreachable);
+            }
+            if is_due {
+                continue;
+            }
+            let Some(bucket) = turn.next() else { return Fault::NotFound };
+            let sent = self.clock.now();
+            match self.beat(connection, bucket).await {
+                Ok(()) => {
+                    self.node.circuit.answered();
+                    pause = BEAT;
+                }
+                Err(Fault::Late) if !self.node.circuit.missed(sent, self.clock.now()) => {
+                    pause = self.store.config.deadline;
+                }
+                Err(fault) => return fault,
+            }
+        }
+    }
+
+    /// Tells what was admitted without it, and what is to be taken back.
+    async fn settle(&self, connection: &Connection, buckets: &[Bucket]) -> Result<(), Fault> {
+        let ledger = &self.store.ledger;
+        let is_its = |bucket: Bucket| buckets.contains(&bucket);
+        loop {
+            let now = self.clock.now();
+            let debts = ledger.debts(BATCH, is_its, now);
+            let give_backs = ledger.give_backs(is_its);
+            if debts.is_empty() && give_backs.is_empty() {
+                return Ok(());
+            }
+            let mut all = redis::pipe();
+            for debt in &debts {
+                all.add_command(connection.library.push(debt, now));
+            }
+            for give_back in &give_backs {
+                all.add_command(connection.library.give_back(give_back));
+            }
+            let told = self.told(connection.call_all(all, BATCH_TIME).await);
+            for (place, debt) in debts.iter().enumerate() {
+                let now = self.clock.now();
+                match told.as_ref().ok().and_then(|told| told.get(place)) {
+                    Some(heard) => {
+                        ledger.paid(debt.key);
+                        ledger.hear(debt.key.bucket(), *heard, now);
+                    }
+                    None => ledger.unpaid(debt.key),
+                }
+            }
+            told?;
+        }
+    }
+
+    fn told(&self, answers: Result<Vec<Value>, RedisError>) -> Result<Vec<Heard>, Fault> {
+        let now = self.clock.now();
+        answers?.into_iter().map(|value| answer::heard(value, now)).collect()
+    }
+}

@@ -1,0 +1,225 @@
+//! Who decides about a shared window now: the store, or this replica by itself?
+//!
+//! **Invariant:** the store is asked about a window only where its answer can be believed: the data
+//! has been there for a whole span, as long has passed since the last loss, and nothing that this
+//! replica admitted by itself is missing. No I/O and no clock: what was heard is handed in.
+
+use std::array;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::policy::rate::RateLimit;
+use crate::store::key::BUCKETS;
+use crate::store::key::Bucket;
+use crate::store::key::SharedKey;
+use crate::store::owed::Debt;
+use crate::store::owed::Keep;
+use crate::store::owed::Owed;
+use crate::store::refused::Refused;
+use crate::store::refused::RefusedWindows;
+use crate::store::trust::Belief;
+use crate::store::trust::Epoch;
+use crate::store::trust::Heard;
+use crate::time;
+use crate::time::Tick;
+
+/// Who decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stance {
+    /// The store, in this epoch.
+    Ask(Epoch),
+    /// The store has decided already.
+    Refused(Refused),
+    /// This replica; it first has to hand in what it remembers of the window.
+    Seed,
+    /// This replica.
+    Alone,
+}
+
+/// A charge that the store is to take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GiveBack {
+    /// Of which window.
+    pub key: SharedKey,
+    /// The time that it was charged with: µs of the store's clock.
+    pub charged_at: u64,
+}
+
+/// What this replica knows of the store, and the store not of it.
+#[derive(Debug)]
+pub struct Ledger {
+    beliefs: [Mutex<Option<Belief>>; BUCKETS],
+    owed: Mutex<Owed>,
+    /// How many windows `owed` has: mostly none, and then nobody locks it.
+    owing: AtomicUsize,
+    refused: RefusedWindows,
+    give_backs: Mutex<Vec<GiveBack>>,
+    /// The longest span (µs) that was asked for, and no less than the API's own.
+    longest: AtomicU64,
+}
+
+impl Ledger {
+    /// Nothing is known.
+    pub fn new() -> Self {
+        Self {
+            beliefs: array::from_fn(|_| Mutex::new(None)),
+            owed: Mutex::default(),
+            owing: AtomicUsize::new(0),
+            refused: RefusedWindows::default(),
+            give_backs: Mutex::default(),
+            longest: AtomicU64::new(time::micros(RateLimit::API.window())),
+        }
+    }
+
+    /// Who decides about a request for this window, of which `span` is remembered. Without a limit
+    /// the store is asked though it has refused.
+    pub fn stance(
+        &self,
+        key: SharedKey,
+        limit: Option<&RateLimit>,
+        span: Duration,
+        now: Tick,
+    ) -> Stance {
+        self.longest.fetch_max(time::micros(span), Ordering::Relaxed);
+        let Some(belief) = self.belief(key.bucket()) else { return Stance::Alone };
+        if let Some(adopted) = belief.adopted_within(span, now)
+            && !self.owed().is_seeded(key, adopted)
+        {
+            return Stance::Seed;
+        }
+        if !belief.is_whole(span, now) || !self.is_clear(key) {
+            return Stance::Alone;
+        }
+        match limit.and_then(|limit| self.refused.find(key, limit, now)) {
+            Some(refused) => Stance::Refused(refused),
+            None => Stance::Ask(belief.epoch()),
+        }
+    }
+
+    fn is_clear(&self, key: SharedKey) -> bool {
+        // Acquire, paired with the release where it is counted: who sees none owes none.
+        self.owing.load(Ordering::Acquire) == 0 || self.owed().is_clear(key)
+    }
+
+    /// The store has told its time; tells whether it has lost what it knew of the bucket.
+    pub fn hear(&self, bucket: Bucket, heard: Heard, now: Tick) -> bool {
+        let Some(belief) = self.beliefs.get(bucket.index()) else { return false };
+        let mut belief = belief.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(belief) = &mut *belief {
+            return belief.hear(heard, now);
+        }
+        *belief = Some(Belief::first(heard));
+        false
+    }
+
+    /// The server of a bucket is back.
+    pub fn unsettle(&self, bucket: Bucket, now: Tick) {
+        if let Some(belief) = self.beliefs.get(bucket.index())
+            && let Some(belief) = &mut *belief.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            belief.unsettle(now);
+        }
+    }
+
+    /// Whether this is the epoch that is believed in.
+    pub fn is_current(&self, bucket: Bucket, epoch: Epoch) -> bool {
+        self.belief(bucket).is_some_and(|belief| belief.epoch() == epoch)
+    }
+
+    /// Whether everything that was asked for so far would be believed.
+    pub fn is_settled(&self, now: Tick) -> bool {
+        let span = Duration::from_micros(self.longest.load(Ordering::Relaxed));
+        let whole = |bucket| self.belief(bucket).is_some_and(|it| it.is_whole(span, now));
+        Bucket::all().all(whole)
+    }
+
+    /// What this replica remembers of a window, which the store may not know.
+    pub fn seed(&self, key: SharedKey, keep: Keep, times: Vec<Tick>, now: Tick) {
+        self.change(|owed| owed.seed(key, keep, times, now));
+    }
+
+    /// This replica has admitted a request by itself.
+    pub fn owe(&self, key: SharedKey, keep: Keep, at: Tick) {
+        self.change(|owed| owed.add(key, keep, at));
+    }
+
+    /// An admission that this replica made by itself is given back.
+    pub fn owe_no_more(&self, key: SharedKey, at: Tick) {
+        self.change(|owed| owed.remove(key, at));
+    }
+
+    /// What is to be told of at most `most` windows of these buckets.
+    pub fn debts(&self, most: usize, of: impl Fn(Bucket) -> bool, now: Tick) -> Vec<Debt> {
+        if self.owing.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        self.change(|owed| owed.take(most, of, now))
+    }
+
+    /// The store knows of it.
+    pub fn paid(&self, key: SharedKey) {
+        self.change(|owed| owed.paid(key));
+    }
+
+    /// The store may not know of it.
+    pub fn unpaid(&self, key: SharedKey) {
+        self.change(|owed| owed.unpaid(key));
+    }
+
+    /// How many admissions the store does not know of.
+    pub fn owed_admissions(&self) -> usize {
+        self.owed().admissions()
+    }
+
+    /// The store has refused.
+    pub fn refuse(&self, key: SharedKey, refused: Refused) {
+        self.refused.note(key, refused);
+    }
+
+    /// A charge of the store's is to be taken back.
+    pub fn give_back(&self, give_back: GiveBack) {
+        self.refused.forget(give_back.key);
+        lock(&self.give_backs).push(give_back);
+    }
+
+    /// What the store is to take back in these buckets.
+    pub fn give_backs(&self, of: impl Fn(Bucket) -> bool) -> Vec<GiveBack> {
+        lock(&self.give_backs).extract_if(.., |each| of(each.key.bucket())).collect()
+    }
+
+    /// Forgets what is over: once a second.
+    pub fn sweep(&self, now: Tick) {
+        self.refused.sweep(now);
+        self.change(|owed| owed.sweep(now));
+    }
+
+    fn belief(&self, bucket: Bucket) -> Option<Belief> {
+        *self.beliefs.get(bucket.index())?.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Owed> {
+        lock(&self.owed)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Owed) -> T) -> T {
+        let mut owed = self.owed();
+        let changed = change(&mut owed);
+        self.owing.store(owed.windows(), Ordering::Release);
+        changed
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

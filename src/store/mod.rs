@@ -1,0 +1,182 @@
+//! What do all replicas together admit? A window that is shared through Redis or Valkey.
+//!
+//! ```text
+//!  a request ─▶ Ledger::stance ─▶ Links::ask ─▶ the server          (one call, or none)
+//!                    │ the store cannot be believed
+//!                    ▼
+//!               this replica by itself ─▶ Ledger::owe ─▶ keeper ─▶ the server
+//! ```
+//!
+//! **Invariant:** what may be believed is decided by [`Ledger`] alone, which knows neither sockets
+//! nor clocks; what is sent and heard is [`Links`]' for requests and [`keep`]'s for the process. See
+//! `docs/design/0015-shared-store.md`.
+
+mod answer;
+mod circuit;
+mod connection;
+mod fault;
+mod keeper;
+mod key;
+mod layout;
+mod ledger;
+mod library;
+mod links;
+mod owed;
+mod refused;
+mod trust;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+use tokio::sync::watch;
+
+use crate::policy::store::SharedStore;
+use crate::time::Tick;
+pub use answer::Count;
+pub use answer::Said;
+pub use answer::StoreBound;
+use connection::Access;
+pub use fault::Fault;
+pub use keeper::keep;
+pub use key::Bucket;
+pub use key::SharedKey;
+use layout::Layout;
+pub use ledger::GiveBack;
+pub use ledger::Ledger;
+pub use ledger::Stance;
+pub use library::Question;
+pub use library::StoreCharge;
+pub use links::Links;
+pub use owed::Keep;
+pub use refused::Refused;
+pub use trust::Epoch;
+pub use trust::Heard;
+
+/// The store, as one process sees it.
+#[derive(Debug)]
+pub struct Store {
+    /// How it is used.
+    pub config: SharedStore,
+    /// What is known of it, and it does not know.
+    pub ledger: Ledger,
+    layout: ArcSwap<Layout>,
+    /// Counts what workers have to look at: servers that are found.
+    changed: watch::Sender<u64>,
+    /// Somebody else may be the primary by now.
+    moved: Notify,
+}
+
+/// How a store stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It decides.
+    Trusted,
+    /// It answers, and does not know of all admissions yet: each replica decides by itself.
+    Sharing,
+    /// One of its servers at least does not answer: each replica decides by itself.
+    Lost,
+}
+
+impl Condition {
+    /// Every condition.
+    pub const ALL: [Self; 3] = [Self::Trusted, Self::Sharing, Self::Lost];
+
+    /// A small number for arrays with one place for each condition.
+    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its word in metrics, log lines and pages.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Trusted => "trusted",
+            Self::Sharing => "sharing",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// What happens to a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It stands otherwise than before.
+    Changed {
+        /// How it stands now.
+        condition: Condition,
+        /// Why it did not answer, the last time that it did not.
+        fault: Option<Fault>,
+    },
+    /// A server drops keys when its memory is full: a dropped window is a free burst.
+    Evicts {
+        /// Its `maxmemory-policy`.
+        policy: &'static str,
+    },
+}
+
+impl Store {
+    /// A store that nothing is known of yet; [`keep`] finds it.
+    pub fn new(config: SharedStore) -> Self {
+        Self {
+            config,
+            ledger: Ledger::new(),
+            layout: ArcSwap::from_pointee(Layout::default()),
+            changed: watch::Sender::new(0),
+            moved: Notify::new(),
+        }
+    }
+
+    /// How it stands.
+    pub fn condition(&self, now: Tick) -> Condition {
+        let layout = self.layout();
+        let is_lost = layout.nodes().iter().any(|node| node.circuit.is_lost());
+        if layout.nodes().is_empty() || is_lost {
+            Condition::Lost
+        } else if self.ledger.is_settled(now) {
+            Condition::Trusted
+        } else {
+            Condition::Sharing
+        }
+    }
+
+    /// Why a server that is lost does not answer.
+    pub fn fault(&self) -> Option<Fault> {
+        let layout = self.layout();
+        let mut lost = layout.nodes().iter().filter(|node| node.circuit.is_lost());
+        lost.find_map(|node| node.fault())
+    }
+
+    /// Whether the server of a bucket answers, as far as is known.
+    pub fn answers(&self, bucket: Bucket) -> bool {
+        self.layout().node(bucket).is_some_and(|node| !node.circuit.is_lost())
+    }
+
+    /// There is something to be told to the server of a bucket.
+    pub fn remind(&self, bucket: Bucket) {
+        if let Some(node) = self.layout().node(bucket) {
+            node.due.notify_one();
+        }
+    }
+
+    fn layout(&self) -> Arc<Layout> {
+        self.layout.load_full()
+    }
+
+    fn arrange(&self, layout: Layout) {
+        self.layout.store(Arc::new(layout));
+        self.has_changed();
+    }
+
+    fn has_changed(&self) {
+        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn access(&self) -> Access<'_> {
+        Access { credentials: &self.config.credentials, tls: self.config.tls.as_ref() }
+    }
+}

@@ -1,0 +1,148 @@
+//! May what the store says of a bucket be believed?
+//!
+//! **Invariant:** a window is believed only where everything that was admitted in its last span is
+//! in the store: the store has had its data for a whole span, and for as long this replica has seen
+//! no loss, during which others admitted what they have not told yet.
+
+use std::time::Duration;
+
+use crate::time;
+use crate::time::Tick;
+
+/// What was admitted in the last moment of a span may still be on its way to the store.
+pub(super) const SETTLE: Duration = Duration::from_millis(500);
+
+/// Since when (µs of its own clock) the store has had the data of a bucket. Another one where the
+/// data was lost, or another process answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch(pub u64);
+
+/// What one answer tells of the store's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Since when the store has had the data.
+    pub epoch: Epoch,
+    /// What time it was there (µs of its own clock).
+    pub server: u64,
+    /// What time it was here when the answer came, so that no age is thought larger than it is.
+    pub at: Tick,
+}
+
+/// What a replica knows of a bucket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Belief {
+    heard: Heard,
+    /// When the store came back, or another epoch was heard of; none since the start.
+    unsettled: Option<Tick>,
+    /// When another epoch was heard of: what this replica admitted before is not in it.
+    adopted: Option<Tick>,
+}
+
+impl Belief {
+    /// The first that is heard.
+    pub(super) const fn first(heard: Heard) -> Self {
+        Self { heard, unsettled: None, adopted: None }
+    }
+
+    /// Another answer; tells whether the epoch is another one.
+    pub(super) fn hear(&mut self, heard: Heard, now: Tick) -> bool {
+        let is_other = heard.epoch != self.heard.epoch;
+        if is_other {
+            self.unsettled = Some(now);
+            self.adopted = Some(now);
+        }
+        if is_other || heard.at > self.heard.at {
+            self.heard = heard;
+        }
+        is_other
+    }
+
+    /// The store is back after a loss.
+    pub(super) fn unsettle(&mut self, now: Tick) {
+        self.unsettled = Some(now);
+    }
+
+    /// The epoch that is believed in.
+    pub(super) const fn epoch(&self) -> Epoch {
+        self.heard.epoch
+    }
+
+    /// Whether a window of this span is whole in the store.
+    pub(super) fn is_whole(&self, span: Duration, now: Tick) -> bool {
+        let Heard { epoch, server, at } = self.heard;
+        let age = server.saturating_sub(epoch.0).saturating_add(time::micros(now.since(at)));
+        let span = span.saturating_add(SETTLE);
+        age >= time::micros(span) && self.unsettled.is_none_or(|since| since.plus(span) <= now)
+    }
+
+    /// Since when what this replica admits is in the epoch, where something admitted before may
+    /// still lie in this span.
+    pub(super) fn adopted_within(&self, span: Duration, now: Tick) -> Option<Tick> {
+        self.adopted.filter(|adopted| now < adopted.plus(span))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Belief;
+    use super::Epoch;
+    use super::Heard;
+    use super::SETTLE;
+    use crate::time::Tick;
+    use std::time::Duration;
+
+    const SPAN: Duration = Duration::from_secs(5);
+
+    const fn micros(seconds: u64) -> u64 {
+        seconds.saturating_mul(1_000_000)
+    }
+
+    fn at(seconds: u64) -> Tick {
+        Tick::from_micros(micros(seconds))
+    }
+
+    fn heard(created: u64, server: u64, local: u64) -> Heard {
+        Heard { epoch: Epoch(micros(created)), server: micros(server), at: at(local) }
+    }
+
+    #[test]
+    fn a_store_that_has_had_its_data_for_a_span_is_believed_at_once() {
+        let old = Belief::first(heard(100, 200, 0));
+        assert!(old.is_whole(SPAN, at(0)));
+    }
+
+    #[test]
+    fn a_young_one_is_believed_one_span_after_its_beginning() {
+        let young = Belief::first(heard(100, 101, 7));
+        assert!(!young.is_whole(SPAN, at(11)));
+        assert!(young.is_whole(SPAN, at(11).plus(SETTLE)));
+    }
+
+    #[test]
+    fn a_return_takes_a_span_of_its_own() {
+        let mut belief = Belief::first(heard(100, 200, 0));
+        belief.unsettle(at(50));
+        assert!(!belief.hear(heard(100, 251, 51), at(51)));
+        assert!(!belief.is_whole(SPAN, at(55)));
+        assert!(belief.is_whole(SPAN, at(55).plus(SETTLE)));
+        assert_eq!(belief.adopted_within(SPAN, at(51)), None);
+    }
+
+    #[test]
+    fn another_epoch_begins_anew_and_is_remembered_for_a_span() {
+        let mut belief = Belief::first(heard(100, 200, 0));
+        assert!(belief.hear(heard(250, 251, 51), at(51)));
+        assert_eq!(belief.epoch(), Epoch(micros(250)));
+        assert_eq!(belief.adopted_within(SPAN, at(55)), Some(at(51)));
+        assert_eq!(belief.adopted_within(SPAN, at(56)), None);
+        assert!(!belief.is_whole(SPAN, at(56)));
+        assert!(belief.is_whole(SPAN, at(57)));
+    }
+
+    #[test]
+    fn a_late_answer_does_not_turn_the_time_back() {
+        let mut belief = Belief::first(heard(100, 104, 10));
+        assert!(!belief.hear(heard(100, 101, 7), at(12)));
+        assert!(belief.is_whole(SPAN, at(12)));
+    }
+}
