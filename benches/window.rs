@@ -165,7 +165,7 @@ fn decide(store: &WindowStore, number: u64, now: u64, fields: RateLimitFields) -
     let case = Case {
         key: key(number),
         limit: &RateLimit::API,
-        other_limit: None,
+        other_limits: [None; 2],
         charge: Charge::Admitted,
         fields,
         caller: Caller { credential: Digest([7; 16]), known: &NOBODY },

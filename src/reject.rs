@@ -149,6 +149,8 @@ pub enum Refusal {
     ServiceInFlight,
     /// Too many windows alive.
     Keys,
+    /// The store of shared limits cannot be trusted.
+    Store,
     /// The body breaks a rule.
     Body(ViolationKind),
     /// A pool of numbers is full.
@@ -159,7 +161,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in the order of [`index`](Self::index).
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Syntax,
         Self::HeadSize,
         Self::Host,
@@ -171,6 +173,7 @@ impl Refusal {
         Self::InFlight,
         Self::ServiceInFlight,
         Self::Keys,
+        Self::Store,
         Self::Body(ViolationKind::Field),
         Self::Body(ViolationKind::BodySize),
         Self::Body(ViolationKind::ContentType),
@@ -202,6 +205,7 @@ impl Refusal {
             Self::InFlight => "in_flight",
             Self::ServiceInFlight => "service_in_flight",
             Self::Keys => "keys",
+            Self::Store => "store",
             Self::Body(kind) => kind.label(),
             Self::Pool => "pool",
             Self::PoolCount => "pool_count",
@@ -217,6 +221,7 @@ impl From<&Denial> for Refusal {
             Denial::InFlight { of: InFlightOf::Total, .. } => Self::InFlight,
             Denial::InFlight { of: InFlightOf::Service, .. } => Self::ServiceInFlight,
             Denial::TooManyKeys { .. } => Self::Keys,
+            Denial::StoreLost => Self::Store,
         }
     }
 }

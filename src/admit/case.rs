@@ -18,8 +18,9 @@ pub struct Case<'p> {
     pub key: WindowKey,
     /// What it is judged by.
     pub limit: &'p RateLimit,
-    /// What other requests are judged by in the same window, where that is something else.
-    pub other_limit: Option<&'p RateLimit>,
+    /// What other requests are judged by in the same window, and this one at other times, where that
+    /// is something else.
+    pub other_limits: [Option<&'p RateLimit>; 2],
     /// What the decision adds to it.
     pub charge: Charge,
     /// Whether the answer includes the standing.
@@ -58,7 +59,7 @@ impl Case<'_> {
     pub(crate) fn stranger(&self) -> Option<Digest> {
         let Caller { credential, known } = self.caller;
         let is_guarded_against = match self.charge {
-            Charge::Admitted | Charge::Nothing => {
+            Charge::Admitted | Charge::Nothing | Charge::Later => {
                 !known.is_known(self.key.scope, credential, self.now)
             }
             Charge::Offered => false,

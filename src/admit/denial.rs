@@ -31,6 +31,9 @@ pub enum Denial {
         /// How many may be.
         max: NonZeroU32,
     },
+    /// Nobody is admitted without the store that replicas share.
+    #[error("the store of shared limits cannot be trusted, and nobody is admitted without it")]
+    StoreLost,
     /// Its window would be one too many.
     #[error("requests for {max} services and endpoints are counted, as many as may be")]
     TooManyKeys {
@@ -51,7 +54,7 @@ impl Denial {
     pub fn seconds_to_wait(&self) -> u64 {
         match self {
             Self::Rate(denial) => denial.seconds_to_wait(),
-            Self::InFlight { .. } | Self::TooManyKeys { .. } => 1,
+            Self::InFlight { .. } | Self::StoreLost | Self::TooManyKeys { .. } => 1,
         }
     }
 
@@ -59,7 +62,7 @@ impl Denial {
     pub const fn limit(&self) -> Option<RateLimit> {
         match self {
             Self::Rate(denial) => Some(denial.limit),
-            Self::InFlight { .. } | Self::TooManyKeys { .. } => None,
+            Self::InFlight { .. } | Self::StoreLost | Self::TooManyKeys { .. } => None,
         }
     }
 }

@@ -16,9 +16,12 @@ pub mod known;
 pub mod learned;
 mod learning;
 mod reach;
+mod shared;
 pub mod standing;
 pub mod store;
 pub mod window;
+
+use std::num::NonZeroUsize;
 
 use crate::classify::RequestClass;
 use crate::policy::Policy;
@@ -51,8 +54,14 @@ use key::WindowKey;
 use known::KnownCredentials;
 use learned::Learned;
 pub use learning::Told;
+pub use shared::Alone;
+pub use shared::Opening;
+pub use shared::Pending;
+pub use shared::StoreDenial;
+pub use shared::Terms;
 use standing::Standing;
 use standing::WindowView;
+pub use store::Moved;
 use store::Swept;
 use store::TooManyKeys;
 use store::WindowStore;
@@ -101,18 +110,67 @@ struct Charged {
 struct Admitted {
     standing: Option<Standing>,
     charge: Option<Charged>,
+    /// The place of a stranger that is not charged yet.
+    place: Option<Place>,
 }
 
 /// What is the same for every question about one request.
+#[derive(Clone, Copy, Debug)]
 struct Asked<'p> {
     limits: &'p Limits,
     rules: Rules<'p>,
+    /// What it is judged by.
+    limit: RateLimit,
     key: WindowKey,
     credential: Digest,
     now: Tick,
 }
 
+impl<'p> Asked<'p> {
+    fn of(policy: &'p Policy, class: &RequestClass, now: Tick) -> Self {
+        let limits = &policy.limits;
+        let rules = Rules::of(limits, class);
+        let (key, credential) = (WindowKey::of(class), class.credential);
+        Self { limits, rules, limit: rules.own.limit, key, credential, now }
+    }
+
+    fn charge(&self) -> Charge {
+        match self.rules.own.count {
+            Counting::Admitted => Charge::Admitted,
+            Counting::Offered => Charge::Offered,
+        }
+    }
+
+    fn permit(
+        &self,
+        admitted: Admitted,
+        would_deny: Option<Denial>,
+        under_way: InFlightGuard,
+    ) -> Permit {
+        let rule = self.rules.own;
+        Permit {
+            limit: self.limit,
+            mode: rule.mode,
+            standing: admitted.standing,
+            would_deny,
+            key: self.key,
+            charge: admitted.charge.filter(|_| rule.count == Counting::Admitted),
+            under_way: Some(under_way),
+        }
+    }
+}
+
 impl Permit {
+    /// The window that judged it.
+    pub const fn key(&self) -> WindowKey {
+        self.key
+    }
+
+    /// What its window is charged with, where that can be taken back.
+    pub fn charged_at(&self) -> Option<Tick> {
+        self.charge.as_ref().map(|charge| charge.at)
+    }
+
     /// The body is still to come, and while it does the request has no place among those under
     /// way: clients that drip would hold them all.
     pub fn step_aside(&mut self) {
@@ -150,33 +208,27 @@ impl Admission {
         class: &RequestClass,
         now: Tick,
     ) -> Result<Permit, Denial> {
-        let limits = &policy.limits;
-        let rules = Rules::of(limits, class);
-        let rule = rules.own;
-        let (key, credential) = (WindowKey::of(class), class.credential);
-        let asked = Asked { limits, rules, key, credential, now };
-        let under_way = match self.in_flight.enter(&limits.in_flight, class.service) {
+        let asked = Asked::of(policy, class, now);
+        let entered = self.in_flight.enter(&policy.limits.in_flight, class.service);
+        self.decide(&asked, entered)
+    }
+
+    fn decide(
+        &self,
+        asked: &Asked<'_>,
+        entered: Result<InFlightGuard, Full>,
+    ) -> Result<Permit, Denial> {
+        let under_way = match entered {
             Ok(under_way) => under_way,
-            Err(full) => return Err(self.without_room(&asked, full)),
+            Err(full) => return Err(self.without_room(asked, full)),
         };
-        let charge = match rule.count {
-            Counting::Admitted => Charge::Admitted,
-            Counting::Offered => Charge::Offered,
-        };
-        let (admitted, would_deny) = match (self.judge(&asked, charge), rule.mode) {
+        let judged = self.judge(asked, asked.charge());
+        let (admitted, would_deny) = match (judged, asked.rules.own.mode) {
             (Ok(admitted), _) => (admitted, None),
             (Err(denial), Mode::Enforce) => return Err(denial),
             (Err(denial), Mode::Shadow | Mode::Off) => (Admitted::default(), Some(denial)),
         };
-        Ok(Permit {
-            limit: rule.limit,
-            mode: rule.mode,
-            standing: admitted.standing,
-            would_deny,
-            key,
-            charge: admitted.charge.filter(|_| charge == Charge::Admitted),
-            under_way: Some(under_way),
-        })
+        Ok(asked.permit(admitted, would_deny, under_way))
     }
 
     /// The body of an admitted request is all there: it is under way again, if there is room.
@@ -205,42 +257,59 @@ impl Admission {
         full.into()
     }
 
-    /// What the window says; the standing is for the `RateLimit` fields, which only a rule that
-    /// is carried out sends.
+    /// What the window says of a request.
     fn judge(&self, asked: &Asked<'_>, charge: Charge) -> Result<Admitted, Denial> {
         let rule = asked.rules.own;
-        let fields = match rule.mode {
-            Mode::Enforce => asked.limits.headers,
-            Mode::Shadow => RateLimitFields::Off,
-            Mode::Off => return Ok(Admitted::default()),
-        };
-        let case = Case {
-            key: asked.key,
-            limit: &rule.limit,
-            other_limit: asked.rules.of_others.map(|rule| &rule.limit),
-            charge,
-            fields,
-            caller: Caller { credential: asked.credential, known: &self.known },
-            now: asked.now,
-        };
-        let max_keys = asked.limits.max_keys;
-        let Decision { verdict, standing, charged_at, place } = self
-            .windows
-            .decide(&case, max_keys)
-            .map_err(|TooManyKeys| Denial::TooManyKeys { max: max_keys })?;
+        if rule.mode == Mode::Off {
+            return Ok(Admitted::default());
+        }
+        let max = asked.limits.max_keys;
+        let decided = self.ask_window(asked, charge, max);
+        let Decision { verdict, standing, charged_at, place } =
+            decided.map_err(|TooManyKeys| Denial::TooManyKeys { max })?;
         match verdict {
             Verdict::Admitted => {
-                let charge = charged_at.map(|at| Charged { at, place });
-                Ok(Admitted { standing, charge })
+                let Some(at) = charged_at else {
+                    return Ok(Admitted { standing, charge: None, place });
+                };
+                let charge = Some(Charged { at, place });
+                Ok(Admitted { standing, charge, place: None })
             }
             Verdict::Denied { retry_after, by } => Err(Denial::Rate(RateDenial {
-                limit: rule.limit,
+                limit: asked.limit,
                 by,
                 retry_after,
                 set_by: rule.set_by.clone(),
                 standing,
             })),
         }
+    }
+
+    /// The standing is for the `RateLimit` fields, which only a rule that is carried out sends.
+    fn ask_window(
+        &self,
+        asked: &Asked<'_>,
+        charge: Charge,
+        max_keys: NonZeroUsize,
+    ) -> Result<Decision, TooManyKeys> {
+        let fields = match asked.rules.own.mode {
+            Mode::Enforce => asked.limits.headers,
+            Mode::Shadow | Mode::Off => RateLimitFields::Off,
+        };
+        let (full, of_others) = (&asked.rules.own.limit, asked.rules.of_others);
+        let case = Case {
+            key: asked.key,
+            limit: &asked.limit,
+            other_limits: [
+                of_others.map(|rule| &rule.limit),
+                (*full != asked.limit).then_some(full),
+            ],
+            charge,
+            fields,
+            caller: Caller { credential: asked.credential, known: &self.known },
+            now: asked.now,
+        };
+        self.windows.decide(&case, max_keys)
     }
 
     /// Drops the windows that `policy` asks for no more, ends guards, forgets credentials and what

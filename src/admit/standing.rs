@@ -55,6 +55,32 @@ impl Standing {
         Self { window: Room { requests, seconds }, ..self }
     }
 
+    /// How it stands where another window, as it was before the charge, has its say too.
+    #[must_use]
+    pub(crate) fn no_more_than(self, before: Self) -> Self {
+        let requests = before.window.requests.saturating_sub(1);
+        if requests >= self.window.requests {
+            return self;
+        }
+        Self { window: Room { requests, ..before.window }, ..self }
+    }
+
+    /// How it stands where so many are taken of a limit's two numbers, until there is more room.
+    pub fn of_shared(
+        limit: &RateLimit,
+        window: (u32, Duration),
+        burst: (u32, Duration),
+    ) -> Self {
+        let room = |allowed: u32, (taken, resets_in): (u32, Duration)| Room {
+            requests: allowed.saturating_sub(taken),
+            seconds: whole_seconds(resets_in),
+        };
+        Self {
+            window: room(limit.admissions().get(), window),
+            burst: limit.burst_admissions().map(|allowed| room(allowed.get(), burst)),
+        }
+    }
+
     /// How many more requests are allowed by both numbers.
     pub fn requests(&self) -> u32 {
         self.burst

@@ -25,6 +25,8 @@ use crate::admit::window::SlidingWindow;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::limit::Limits;
 use crate::policy::rate::Mode;
+use crate::policy::rate::RateLimit;
+use crate::sid::Digest;
 use crate::sid::ServiceKey;
 use crate::sync::DashMap;
 use crate::sync::Entry;
@@ -41,6 +43,15 @@ const CROWD: usize = 10;
 /// There are as many windows as there may be, and this would be a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyKeys;
+
+/// Charges that have become those of another window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Where they are now.
+    pub key: WindowKey,
+    /// When they were made.
+    pub times: Vec<Tick>,
+}
 
 /// Every window in use.
 #[derive(Debug)]
@@ -137,24 +148,50 @@ impl WindowStore {
         is_given_back
     }
 
+    /// A stranger that would have been admitted is not, by a store: its try is taken back.
+    pub(crate) fn withdraw(
+        &self,
+        key: &WindowKey,
+        credential: Digest,
+        limit: &RateLimit,
+        at: Tick,
+    ) {
+        self.windows.view(key, |_, window| window.withdraw(credential, limit, at));
+    }
+
+    /// When the charges of a window were made, as far as they are remembered.
+    pub(crate) fn times(&self, key: &WindowKey) -> Vec<Tick> {
+        self.windows.view(key, |_, window| window.times()).unwrap_or_default()
+    }
+
     /// The windows of one scope turn out to be those of another one, and become one with them;
-    /// none is refused for the number of keys. The caller sees to it that nobody asks for a window
-    /// of `from` meanwhile; who asks for one of `into` finds it with all of the charges or without
-    /// any of those that are moved.
-    pub(crate) fn merge(&self, from: Scope, into: Scope, limits: &Limits, now: Tick) {
+    /// none is refused for the number of keys. Answers what has been moved. The caller sees to it
+    /// that nobody asks for a window of `from` meanwhile; who asks for one of `into` finds it with
+    /// all of the charges or without any of those that are moved.
+    pub(crate) fn merge(
+        &self,
+        from: Scope,
+        into: Scope,
+        limits: &Limits,
+        now: Tick,
+    ) -> Vec<Moved> {
+        let mut moved = Vec::new();
         // Relaxed: a window of `from` was opened by somebody who held the lock that the caller
         // holds now, so it has been counted. Mostly there is none of anybody.
         if self.unsettled.load(Ordering::Relaxed) == 0 {
-            return;
+            return moved;
         }
         for endpoint in Endpoint::ALL {
             // Out first, then in: no thread ever holds two shards.
             if let Some((_, window)) = self.windows.remove(&WindowKey { scope: from, endpoint })
             {
                 self.unsettled.fetch_sub(1, Ordering::Relaxed);
-                self.absorb(WindowKey { scope: into, endpoint }, window, limits, now);
+                let key = WindowKey { scope: into, endpoint };
+                moved.push(Moved { key, times: window.times() });
+                self.absorb(key, window, limits, now);
             }
         }
+        moved
     }
 
     fn absorb(&self, key: WindowKey, other: Form, limits: &Limits, now: Tick) {
@@ -319,7 +356,7 @@ mod tests {
         Case {
             key: WindowKey { scope, endpoint: Endpoint::FetchSession },
             limit: &RateLimit::API,
-            other_limit: None,
+            other_limits: [None; 2],
             charge,
             fields: RateLimitFields::Off,
             caller: Caller { credential: Digest([number; 16]), known: &NOBODY },

@@ -70,7 +70,8 @@ fn at(micros: u64) -> Tick {
 fn retry_after(answer: &Result<Permit, Denial>) -> Option<Duration> {
     match answer {
         Err(Denial::Rate(denial)) => Some(denial.retry_after),
-        Ok(_) | Err(Denial::InFlight { .. } | Denial::TooManyKeys { .. }) => None,
+        Ok(_)
+        | Err(Denial::InFlight { .. } | Denial::StoreLost | Denial::TooManyKeys { .. }) => None,
     }
 }
 

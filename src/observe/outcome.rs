@@ -51,7 +51,7 @@ impl LimitOutcome {
                 set_by: Some(rate.set_by.clone()),
                 found: Found::Rate(rate.retry_after),
             }),
-            Denial::InFlight { .. } | Denial::TooManyKeys { .. } => None,
+            Denial::InFlight { .. } | Denial::StoreLost | Denial::TooManyKeys { .. } => None,
         }
     }
 

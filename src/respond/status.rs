@@ -24,14 +24,14 @@ pub(super) fn of(rejection: &Rejection) -> (StatusCode, u32) {
         Rejection::Head(fault) => of_head(*fault),
         Rejection::Unroutable(unroutable) => of_unroutable(*unroutable),
         Rejection::Denied(Denial::Rate(_)) => StatusCode::TOO_MANY_REQUESTS,
-        Rejection::Denied(Denial::InFlight { .. } | Denial::TooManyKeys { .. }) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Rejection::Denied(
+            Denial::InFlight { .. } | Denial::StoreLost | Denial::TooManyKeys { .. },
+        )
+        | Rejection::Pool(pool::Denial::Uncounted { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         Rejection::Invalid(violation) => return of_violation(violation),
         Rejection::Pool(pool::Denial::Full { .. }) => {
             return (StatusCode::BAD_REQUEST, POOL_FULL);
         }
-        Rejection::Pool(pool::Denial::Uncounted { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         Rejection::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Rejection::Upstream(error) => return (of_upstream(error), UPSTREAM),
     };

@@ -212,6 +212,21 @@ impl Form {
         }
     }
 
+    /// A stranger that would have been admitted at `at` is not: its try is taken back.
+    pub(crate) fn withdraw(&self, credential: Digest, limit: &RateLimit, at: Tick) {
+        if let Self::Guarded(guarded) = self {
+            lock(guarded).guard.withdraw(credential, limit, at);
+        }
+    }
+
+    /// When each charge was made, as far as they are remembered.
+    pub(crate) fn times(&self) -> Vec<Tick> {
+        match self {
+            Self::Open(open) => open.window.times(),
+            Self::Guarded(guarded) => lock(guarded).window.times(),
+        }
+    }
+
     /// When the newest charge was made.
     pub(crate) fn newest(&self) -> Option<Tick> {
         match self {
@@ -294,7 +309,7 @@ impl Open {
 }
 
 fn judge_open(window: &SlidingWindow, case: &Case<'_>) -> Result<Decision, MustGrow> {
-    if let Some(other) = case.other_limit {
+    for other in case.other_limits.into_iter().flatten() {
         window.remember_for(other);
     }
     let Judgement { verdict, charged_at } = window.judge(case.limit, case.charge, case.now)?;
@@ -305,7 +320,7 @@ fn judge_open(window: &SlidingWindow, case: &Case<'_>) -> Result<Decision, MustG
 impl Guarded {
     fn judge(&mut self, case: &Case<'_>, stranger: Option<Digest>) -> Decision {
         let Case { limit, now, .. } = *case;
-        if let Some(other) = case.other_limit {
+        for other in case.other_limits.into_iter().flatten() {
             self.window.remember_for(other);
         }
         let stranger = stranger.filter(|_| self.guard.is_on(now));
@@ -321,8 +336,9 @@ impl Guarded {
             }
             (Some((retry_after, by)), _) => Verdict::Denied { retry_after, by },
         };
+        let is_pending = case.charge == Charge::Later && verdict == Verdict::Admitted;
         let place = stranger
-            .filter(|_| charged_at.is_some())
+            .filter(|_| charged_at.is_some() || is_pending)
             .map(|credential| self.guard.admit(credential, limit, now));
         let standing = case.standing(|allowed, span| self.window.fill(allowed, span, now));
         let standing = standing.map(|standing| match stranger {

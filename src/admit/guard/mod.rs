@@ -155,6 +155,11 @@ impl Guard {
         self.waiting.admit()
     }
 
+    /// A stranger that was admitted at `at` is not, after all.
+    pub(crate) fn withdraw(&mut self, credential: Digest, limit: &RateLimit, at: Tick) {
+        self.tries.remove(Cells::of(credential, limit), at);
+    }
+
     /// A stranger's charge stays where it is, though nobody will answer it: it holds a place until
     /// it leaves the window.
     pub(crate) fn spend(&mut self, charged_at: Tick, now: Tick) {

@@ -61,6 +61,14 @@ impl Tries {
         self.push(Try { at, cell });
     }
 
+    /// A stranger that was admitted at `at` was not, after all: the latest of its cell goes.
+    pub(super) fn remove(&mut self, cells: Cells, at: Tick) {
+        let cell = cells.at(at);
+        if let Some(place) = self.0.iter().rposition(|each| each.cell == cell) {
+            self.0.remove(place);
+        }
+    }
+
     /// Takes in those of another window, in the order of their times.
     pub(super) fn absorb(&mut self, other: Self) {
         let mut both = std::mem::take(&mut self.0);

@@ -6,6 +6,7 @@
 
 use super::Admission;
 use super::key::Scope;
+use super::store::Moved;
 use crate::classify::RequestClass;
 use crate::policy::limit::Limits;
 use crate::sid::AccountKey;
@@ -35,37 +36,53 @@ impl Admission {
     /// From now on this digest of a name stands for this service: its windows become the service's,
     /// and whoever was told is known to the service. Where it did so before, it is only asked for
     /// anew; where it stood for another one, that keeps its windows.
-    pub fn learn_service(&self, name: Digest, service: Sid, told: &Told<'_>) {
-        self.learn(Scope::Service(ServiceKey::Named(name)), service, told);
+    /// Answers what has been moved.
+    pub fn learn_service(&self, name: Digest, service: Sid, told: &Told<'_>) -> Vec<Moved> {
+        self.learn(Scope::Service(ServiceKey::Named(name)), service, told)
     }
 
     /// The same for the digest of an API key, or of a bearer token, and an account.
-    pub fn learn_account(&self, credential: Digest, account: Sid, told: &Told<'_>) {
-        self.learn(Scope::Account(AccountKey::Credential(credential)), account, told);
+    pub fn learn_account(
+        &self,
+        credential: Digest,
+        account: Sid,
+        told: &Told<'_>,
+    ) -> Vec<Moved> {
+        self.learn(Scope::Account(AccountKey::Credential(credential)), account, told)
     }
 
-    fn learn(&self, scope: Scope, sid: Sid, told: &Told<'_>) {
+    fn learn(&self, scope: Scope, sid: Sid, told: &Told<'_>) -> Vec<Moved> {
         let Told { credential, limits, now } = *told;
+        let mut moved = Vec::new();
         self.learned.learn(scope, sid, now, |known_as| {
             self.known.note(known_as, credential, now);
-            self.windows.merge(scope, known_as, limits, now);
+            moved = self.windows.merge(scope, known_as, limits, now);
         });
+        moved
     }
 
     /// The configuration says to which accounts these API keys belong, or has said so until now.
     /// Whoever is known by a key is known to its account. It looks at all who are known: not for a
     /// thread that serves connections.
-    pub fn map_accounts(&self, accounts: &[(Digest, Sid)], limits: &Limits, now: Tick) {
+    /// Answers what has been moved.
+    pub fn map_accounts(
+        &self,
+        accounts: &[(Digest, Sid)],
+        limits: &Limits,
+        now: Tick,
+    ) -> Vec<Moved> {
         let scope = |api_key| Scope::Account(AccountKey::Credential(api_key));
         let scopes =
             accounts.iter().map(|(key, sid)| (scope(*key), scope(*key).known_as(*sid)));
         self.known.extend(&scopes.collect());
+        let mut moved = Vec::new();
         for (api_key, account) in accounts {
             let scope = scope(*api_key);
             self.learned.learn(scope, *account, now, |known_as| {
-                self.windows.merge(scope, known_as, limits, now);
+                moved.extend(self.windows.merge(scope, known_as, limits, now));
             });
         }
+        moved
     }
 
     /// A service is deleted, or has another name: no name stands for it any more.

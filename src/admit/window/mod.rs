@@ -52,6 +52,9 @@ pub enum Charge {
     Offered,
     /// Nothing: the question is what the answer would be.
     Nothing,
+    /// Nothing yet: the request is charged once a store has admitted it too. A stranger that would
+    /// be admitted has its try and its place from now on.
+    Later,
 }
 
 impl Charge {
@@ -60,7 +63,7 @@ impl Charge {
         match self {
             Self::Admitted => verdict == Verdict::Admitted,
             Self::Offered => true,
-            Self::Nothing => false,
+            Self::Nothing | Self::Later => false,
         }
     }
 }
@@ -237,6 +240,11 @@ impl SlidingWindow {
     /// threads charge, it may be off by their charges.
     pub fn fill(&self, allowed: u32, span: Duration, now: Tick) -> Fill {
         Fill::of(&self.ring.log(), allowed, span, now)
+    }
+
+    /// When each charge was made, as far as they are remembered.
+    pub(crate) fn times(&self) -> Vec<Tick> {
+        self.ring.log().times().map(Tick::from_micros).collect()
     }
 
     /// When the newest charge was made.

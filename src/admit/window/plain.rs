@@ -110,6 +110,11 @@ impl PlainWindow {
         Fill::of(&self.times, allowed, span, now)
     }
 
+    /// When each charge was made, as far as they are remembered.
+    pub(crate) fn times(&self) -> Vec<Tick> {
+        self.times.iter().copied().map(Tick::from_micros).collect()
+    }
+
     /// When the newest charge was made.
     pub fn newest(&self) -> Option<Tick> {
         self.times.back().copied().map(Tick::from_micros)
