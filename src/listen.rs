@@ -140,6 +140,7 @@ mod tests {
                 admission: Admission::new(),
                 seats: Seats::new(),
                 pools: Pools::new(),
+                store: None,
                 bodies: Arc::default(),
                 readings: Arc::default(),
                 digests: DigestKey::new(&[7; 16]),

@@ -146,7 +146,8 @@ impl Reloader {
         let changed: Vec<_> =
             given.chain(dropped).map(|(key, of)| (digests.of_api_key(*key), *of)).collect();
         if !changed.is_empty() {
-            admission.map_accounts(&changed, &next.limits, now);
+            let moved = admission.map_accounts(&changed, &next.limits, now);
+            self.state.shared.owe_moved(next, &moved);
         }
     }
 }

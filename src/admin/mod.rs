@@ -3,6 +3,7 @@
 mod numbers_view;
 mod policy_view;
 mod pools_view;
+mod store_view;
 mod windows_view;
 
 use std::convert::Infallible;
@@ -30,6 +31,7 @@ use tokio::time;
 use crate::control;
 use crate::control::Control;
 use crate::observe::metrics::Readings;
+use crate::observe::metrics::StoreReading;
 use crate::page::JSON;
 use crate::page::TEXT;
 use crate::page::not_allowed;
@@ -172,7 +174,9 @@ fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
         },
         ("/policy", Some(state)) => {
             let policy = state.shared.policy.snapshot();
-            page(StatusCode::OK, JSON, policy_view::render(&policy))
+            let store = state.shared.store.as_deref();
+            let store = store.map(|store| store_view::of(store, state.shared.clock.now()));
+            page(StatusCode::OK, JSON, policy_view::render(&policy, store.as_ref()))
         }
         ("/windows", Some(state)) => {
             of_service(request, |service| windows_view::render(state, service))
@@ -233,5 +237,9 @@ fn readings(state: &State) -> Readings {
         dropped_lines: state.log.dropped(),
         fill: seen.windows,
         pools: seen.pools,
+        store: shared.store.as_ref().map(|store| StoreReading {
+            condition: store.condition(shared.clock.now()),
+            owed: count(store.ledger.owed_admissions()),
+        }),
     }
 }

@@ -26,13 +26,15 @@ use crate::policy::rate::RateRule;
 use crate::policy::upstream::HostHeader;
 use crate::policy::upstream::Upstream;
 
-pub(super) fn render(policy: &Policy) -> String {
+/// `store` is how windows are shared, where they are.
+pub(super) fn render(policy: &Policy, store: Option<&Value>) -> String {
     let view = json!({
         "generation": policy.generation,
         "listen": clients(&policy.clients),
         "upstream": upstream(&policy.upstream),
         "accounts": policy.accounts.len(),
         "limits": limits(&policy.limits),
+        "store": store,
         "log": log(policy.log),
     });
     let mut text = view.to_string();

@@ -8,6 +8,7 @@ mod lessons;
 mod listing;
 mod pupil;
 mod room;
+mod sharing;
 
 use std::error::Error;
 use std::future;
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -44,6 +46,7 @@ use crate::forward::Outgoing;
 use crate::forward::X_REQUEST_ID;
 use crate::gateway::lessons::Lessons;
 use crate::gateway::room::Asker;
+use crate::gateway::sharing::Ticket;
 use crate::ingress::HeadFault;
 use crate::inspect::Expectation;
 use crate::inspect::Rest;
@@ -67,6 +70,8 @@ use crate::reject::Rejection;
 use crate::respond;
 use crate::respond::ReplyBody;
 use crate::sid;
+use crate::store::Links;
+use crate::store::Store;
 use crate::time::Clock;
 
 /// What all workers share: the windows, the seats, the policy pointer and the key of digests.
@@ -84,6 +89,8 @@ pub struct Shared {
     pub readings: Arc<ByteBudget>,
     /// The numbers of services.
     pub pools: Pools,
+    /// What other replicas admit; none where there are none.
+    pub store: Option<Arc<Store>>,
     /// The key of credentials' and names' hashes.
     pub digests: DigestKey,
     /// The clock that windows are judged by.
@@ -99,6 +106,8 @@ pub struct Gateway {
     pub forwarder: Forwarder,
     /// Where requests are reported.
     pub observer: Observer,
+    /// The worker's own connections to the store, where there is one.
+    pub links: Option<Rc<Links>>,
 }
 
 /// A request as it came.
@@ -194,13 +203,19 @@ impl Gateway {
         let asked = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
         let class = self.shared.admission.identify(asked, record.begun());
         record.classified(class);
-        let admitted = self.shared.admission.admit(policy, &class, record.begun());
+        let admitted = match &self.links {
+            None => self.shared.admission.admit(policy, &class, record.begun()).map(alone),
+            // In a box, so that it takes no room in a request of a gateway that is alone.
+            Some(links) => {
+                Box::pin(self.admit_shared(links, policy, &class, record.begun())).await
+            }
+        };
         if admitted.is_err() {
             body.finish().await; // reads nothing, unless a client is being tested
         }
-        let mut permit = admitted?; // 429, 503
+        let (mut permit, ticket) = admitted?; // 429, 503
         record.admitted(&permit);
-        let waiting = Waiting { shared: &self.shared, class, permit: &mut permit };
+        let waiting = Waiting { shared: &self.shared, class, permit: &mut permit, ticket };
         let body = {
             let inspection = pin!(inspect(policy, &self.shared.bodies, &class, &head, body));
             self.when_all_is_there(policy, &class, waiting.permit, inspection).await? // 4xx
@@ -288,6 +303,7 @@ struct Waiting<'g> {
     shared: &'g Shared,
     class: RequestClass,
     permit: &'g mut Permit,
+    ticket: Option<Ticket>,
 }
 
 impl Waiting<'_> {
@@ -299,7 +315,11 @@ impl Waiting<'_> {
             return None;
         };
         let Shared { admission, clock, .. } = self.shared;
-        admission.answered(&self.class, self.permit, status, clock.now())
+        let given_back = admission.answered(&self.class, self.permit, status, clock.now());
+        if let (Some(_), Some(ticket)) = (given_back, self.ticket) {
+            self.shared.give_back(ticket);
+        }
+        given_back
     }
 }
 
@@ -308,6 +328,11 @@ impl Drop for Waiting<'_> {
         let Shared { admission, clock, .. } = self.shared;
         admission.unanswered(&self.class, self.permit, clock.now());
     }
+}
+
+/// What a gateway that is alone admits is no other replica's concern.
+const fn alone(permit: Permit) -> (Permit, Option<Ticket>) {
+    (permit, None)
 }
 
 /// Whether the client waits to be asked for its body.

@@ -111,7 +111,9 @@ impl Pupil {
         if let (AccountKey::Credential(credential), Some(account)) =
             (self.asked.account, account)
         {
-            self.shared.admission.learn_account(credential, account, &self.told(now));
+            let moved =
+                self.shared.admission.learn_account(credential, account, &self.told(now));
+            self.shared.owe_moved(&self.policy, &moved);
         }
     }
 
@@ -131,7 +133,8 @@ impl Pupil {
             Some(ServiceKey::Sid(_)) | None => None,
         };
         for name in names().chain(asked_by) {
-            admission.learn_service(name, service.sid, &self.told(now));
+            let moved = admission.learn_service(name, service.sid, &self.told(now));
+            shared.owe_moved(&self.policy, &moved);
         }
     }
 

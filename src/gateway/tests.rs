@@ -38,6 +38,7 @@ fn gateway() -> Gateway {
         bodies: Arc::default(),
         readings: Arc::default(),
         pools: Pools::new(),
+        store: None,
         digests: DigestKey::new(&[7; 16]),
         clock: clock.clone(),
     };
@@ -48,7 +49,7 @@ fn gateway() -> Gateway {
         journal: None,
     };
     let forwarder = Forwarder::new(clock, Arc::default());
-    Gateway { shared: Arc::new(shared), forwarder, observer }
+    Gateway { shared: Arc::new(shared), forwarder, observer, links: None }
 }
 
 /// The status of the answer to a GET.

@@ -11,6 +11,7 @@ pub mod metrics;
 mod outcome;
 mod pools;
 pub mod request_log;
+pub mod store;
 mod timestamp;
 
 use std::net::IpAddr;

@@ -29,6 +29,7 @@ use crate::door::Certificate;
 use crate::door::Door;
 use crate::gateway::Shared;
 use crate::listen::Acceptor;
+use crate::observe;
 use crate::observe::events::EventLog;
 use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
@@ -39,6 +40,8 @@ use crate::pool::Pools;
 use crate::reload::ReloadRequest;
 use crate::reload::Reloader;
 use crate::state::State;
+use crate::store;
+use crate::store::Store;
 use crate::sweep;
 use crate::systemd::ServiceManager;
 use crate::systemd::Sockets;
@@ -142,6 +145,7 @@ impl Server {
             admission,
             seats: Seats::new(),
             pools: Pools::new(),
+            store: settings.store.clone().map(Store::new).map(Arc::new),
             bodies: Arc::default(),
             readings: Arc::default(),
             digests,
@@ -216,6 +220,7 @@ impl Server {
             tokio::spawn(sweep::run(Arc::clone(&self.state))),
             tokio::spawn(keep_current(&self.door, self.tls_watch)),
             tokio::spawn(reload(reloader)),
+            tokio::spawn(share(Arc::clone(&self.state))),
         ];
         let acceptor = Acceptor::new(
             self.listener,
@@ -338,6 +343,14 @@ fn keep_current(
             None => future::pending().await,
         }
     }
+}
+
+/// Keeps the store that replicas share, where there is one.
+async fn share(state: Arc<State>) {
+    let Some(shared) = &state.shared.store else { return future::pending().await };
+    let (metrics, on_loss) = (Arc::clone(&state.metrics), shared.config.on_loss);
+    let tell = move |event| observe::store::report(&metrics, on_loss, event);
+    store::keep(Arc::clone(shared), state.shared.clock.clone(), tell).await;
 }
 
 /// For how long of a drain new connections are served.

@@ -39,6 +39,7 @@ use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
+use crate::store::Links;
 use connection::OpenConnection;
 pub use pulse::Asked;
 pub use pulse::Pulse;
@@ -169,6 +170,9 @@ async fn run(
     let log = Rc::clone(&local.gateway.observer.log);
     task::spawn_local(Rc::clone(&log).hand_on());
     task::spawn_local(housekeeping(Rc::clone(&local)));
+    if let Some(links) = &local.gateway.links {
+        task::spawn_local(Rc::clone(links).keep());
+    }
     loop {
         tokio::select! {
             handed = incoming.recv() => match handed {
@@ -211,9 +215,11 @@ impl Local {
             journal: parts.journal,
         };
         let forwarder = Forwarder::new(clock, parts.upstream_counters);
+        let store = parts.shared.store.as_ref().map(Arc::clone);
+        let links = store.map(|store| Rc::new(Links::new(store, parts.shared.clock.clone())));
         Self {
             door: parts.door,
-            gateway: Gateway { shared: parts.shared, forwarder, observer },
+            gateway: Gateway { shared: parts.shared, forwarder, observer, links },
             workbench: Rc::default(),
             http2: http2::builder(),
             stage: parts.stage,

@@ -25,6 +25,7 @@ mod proxy_protocol;
 mod reload;
 mod retries;
 mod routes;
+mod sharing;
 mod shutdown;
 mod spec;
 mod strangers;

@@ -7,6 +7,7 @@
 mod families;
 mod pools;
 mod register;
+mod store;
 
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ use families::UpstreamMetrics;
 use families::WindowMetrics;
 use pools::PoolMetrics;
 use register::Maker;
+use store::StoreMetrics;
+pub use store::StoreReading;
 
 /// What happened to an attempt to reload the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +120,8 @@ pub struct Readings {
     pub fill: Vec<(Endpoint, f64)>,
     /// How full the number pools were at the last sweep.
     pub pools: Fill,
+    /// How the store stands that replicas share; none where there is none.
+    pub store: Option<StoreReading>,
 }
 
 /// The counters, gauges and histograms.
@@ -128,6 +133,7 @@ pub struct Metrics {
     process: ProcessMetrics,
     windows: WindowMetrics,
     pools: PoolMetrics,
+    store: StoreMetrics,
     numbers: NumberMetrics,
 }
 
@@ -142,6 +148,7 @@ impl Metrics {
             process: ProcessMetrics::new(&make, started)?,
             windows: WindowMetrics::new(&make)?,
             pools: PoolMetrics::new(&make)?,
+            store: StoreMetrics::new(&make)?,
             numbers: NumberMetrics::new(&make)?,
             registry,
         })
@@ -257,6 +264,7 @@ impl Metrics {
         catch_up(&self.upstream.retries, readings.upstream_retries);
         catch_up(&self.process.dropped_lines, readings.dropped_lines);
         self.pools.show(&readings.pools);
+        self.store.show(readings.store);
         for (endpoint, gauge) in Endpoint::ALL.iter().zip(&self.windows.fill) {
             let fill = readings.fill.iter().find(|(each, _)| each == endpoint);
             gauge.set(fill.map_or(0.0, |(_, fill)| *fill));

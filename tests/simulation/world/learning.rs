@@ -62,12 +62,12 @@ impl World {
         let told = Told { credential, limits, now };
         let digest = self.keys[nth].digest().unwrap();
         match self.keys[into].sid() {
-            (sid, true) => self.admission.learn_service(digest, sid, &told),
+            (sid, true) => drop(self.admission.learn_service(digest, sid, &told)),
             (sid, false) if is_configured => {
                 self.admission.map_accounts(&[(digest, sid)], limits, now);
                 return true;
             }
-            (sid, false) => self.admission.learn_account(digest, sid, &told),
+            (sid, false) => drop(self.admission.learn_account(digest, sid, &told)),
         }
         false
     }

@@ -1,0 +1,158 @@
+//! Several gateways and one Redis: what they admit together.
+//!
+//! Time is real here, as it is the server's that decides. What has to pass is waited for; nothing
+//! is asserted that a slow machine could not do.
+
+use std::net::TcpListener;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+
+use maskgate::time::Clock;
+use maskgate::time::Tick;
+
+use crate::support::Gateway;
+use crate::support::Request;
+use crate::support::Upstream;
+use crate::support::client;
+use crate::support::service_path;
+use crate::support::upstream::Behaviour;
+
+/// The API's own.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// A server without files, ended with this.
+struct Redis {
+    port: u16,
+    process: Child,
+}
+
+impl Redis {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::at(port)
+    }
+
+    fn at(port: u16) -> Self {
+        let process = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--maxmemory-policy", "noeviction", "--dir", "/tmp"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { port, process }
+    }
+
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// A gateway that shares `limits` with two others, with more time for the store than anybody
+/// should give it: the machine may be slow.
+async fn sharing(redis: &Redis, upstream: &Upstream, more: &str) -> Gateway {
+    let yaml = format!(
+        "store: {{ redis: {{ url: '{}', replicas: 3, deadline: 500ms{more} }} }}\n",
+        redis.url()
+    );
+    let url = format!("url: {}", upstream.url());
+    Gateway::toward(&url, &yaml, Clock::system()).await
+}
+
+/// Waits until the gateway's store stands so.
+async fn stands(gateway: &Gateway, condition: &str) {
+    let series = format!("maskgate_store_condition{{condition=\"{condition}\"}}");
+    let waited = tokio::time::timeout(Duration::from_mins(1), async {
+        while gateway.metric(&series).await < 1.0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(waited.await.is_ok(), "never {condition}");
+}
+
+async fn three(redis: &Redis, upstream: &Upstream, more: &str) -> [Gateway; 3] {
+    let mut gateways = Vec::new();
+    for _ in 0..3 {
+        gateways.push(sharing(redis, upstream, more).await);
+    }
+    gateways.try_into().unwrap_or_else(|_| panic!("three"))
+}
+
+/// How many of `count` requests each of the gateways admits, all at once.
+async fn admitted(gateways: &[Gateway], request: &Request, count: usize) -> usize {
+    let sent: Vec<_> = gateways
+        .iter()
+        .map(|gateway| {
+            let (address, request) = (gateway.address, request.clone());
+            tokio::spawn(async move { client::statuses(address, &request, count).await })
+        })
+        .collect();
+    let mut admitted = Vec::new();
+    for statuses in sent {
+        admitted.extend(statuses.await.unwrap().into_iter().filter(|status| *status == 200));
+    }
+    admitted.len()
+}
+
+#[tokio::test]
+async fn three_gateways_admit_together_what_one_would() {
+    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let gateways = three(&redis, &upstream, "").await;
+    for gateway in &gateways {
+        stands(gateway, "trusted").await;
+    }
+    let request = Request::get(service_path("/Sessions"));
+    let (clock, begun) = (Clock::system(), Tick::default());
+    let together = admitted(&gateways, &request, 100).await;
+    assert!(together == 150 || clock.now().since(begun) > WINDOW, "{together}");
+    assert_eq!(upstream.received().len(), together);
+    let mut by_store = 0.0;
+    for gateway in &gateways {
+        by_store += gateway.metric("maskgate_store_decisions_total{result=\"admitted\"}").await;
+    }
+    assert!(by_store > 140.0, "{by_store}");
+}
+
+#[tokio::test]
+async fn without_the_store_each_admits_its_share_and_after_it_nobody_starts_anew() {
+    let mut redis = Redis::start();
+    let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
+    let gateways = three(&redis, &upstream, "").await;
+    for gateway in &gateways {
+        stands(gateway, "trusted").await;
+    }
+    redis.kill();
+    for gateway in &gateways {
+        stands(gateway, "lost").await;
+        assert_eq!(gateway.page("/readyz").await.status, 200);
+    }
+    let request = Request::get(service_path("/Sessions"));
+    let (clock, begun) = (Clock::system(), Tick::default());
+    let alone = admitted(&gateways, &request, 70).await;
+    assert!(alone == 150 || clock.now().since(begun) > WINDOW, "{alone}");
+    let _redis = Redis::at(redis.port);
+    for gateway in &gateways {
+        stands(gateway, "sharing").await;
+    }
+    let more = admitted(&gateways, &request, 70).await;
+    assert!(more == 0 || clock.now().since(begun) > WINDOW, "{more}");
+    for gateway in &gateways {
+        stands(gateway, "trusted").await;
+    }
+    let (clock, begun) = (Clock::system(), Tick::default());
+    let again = admitted(&gateways, &request, 100).await;
+    assert!(again == 150 || clock.now().since(begun) > WINDOW, "{again}");
+}
