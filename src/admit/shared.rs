@@ -39,8 +39,13 @@ const NO_SHARE: Duration = Duration::from_secs(1);
 /// By what this process decides without the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alone {
-    /// By its share, as one of so many.
-    Share(NonZeroU32),
+    /// By its share.
+    Share {
+        /// As one of so many.
+        replicas: NonZeroU32,
+        /// And no more than this in a window, where that is less.
+        most: Option<u32>,
+    },
     /// By the whole limit.
     Full,
     /// By nothing: everything is admitted.
@@ -112,15 +117,23 @@ pub struct StoreDenial {
 }
 
 impl Admission {
-    /// Asks this process's own window about a request that a store will be asked about too. Nothing
-    /// is charged yet.
+    /// Asks this process's own window about a request that a store will be asked about too, by the
+    /// limit or by this process's share of it. Nothing is charged yet.
     pub fn begin<'p>(
         &self,
         policy: &'p Policy,
         class: &RequestClass,
+        replicas: Option<NonZeroU32>,
         now: Tick,
     ) -> Opening<'p> {
-        let asked = Asked::of(policy, class, now);
+        let mut asked = Asked::of(policy, class, now);
+        if let Some(replicas) = replicas {
+            let Some(limit) = asked.limit.share(replicas) else {
+                let share = Alone::Share { replicas, most: None };
+                return Opening::Decided(self.admit_alone(policy, class, share, now));
+            };
+            asked.limit = limit;
+        }
         let entered = self.in_flight.enter(&policy.limits.in_flight, class.service);
         let rule = asked.rules.own;
         if rule.mode == Mode::Off {
@@ -171,7 +184,7 @@ impl Admission {
         let Pending { asked, entered, .. } = pending;
         let rule = asked.rules.own;
         let denial = Denial::Rate(RateDenial {
-            limit: asked.limit,
+            limit: rule.limit,
             by,
             retry_after,
             set_by: rule.set_by.clone(),
@@ -223,7 +236,10 @@ impl Admission {
     ) -> Result<Permit, Denial> {
         let rule = asked.rules.own;
         let limit = match alone {
-            Alone::Share(replicas) => rule.limit.share(replicas),
+            Alone::Share { replicas, most } => {
+                let share = rule.limit.share(replicas);
+                share.and_then(|share| most.map_or(Some(share), |most| share.at_most(most)))
+            }
             Alone::Full => Some(rule.limit),
             Alone::Open => {
                 let under_way = entered?;

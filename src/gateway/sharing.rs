@@ -11,6 +11,7 @@
 //!              Admission::admitted · denied
 //! ```
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::admit::Alone;
@@ -19,6 +20,7 @@ use crate::admit::Moved;
 use crate::admit::Opening;
 use crate::admit::Pending;
 use crate::admit::Permit;
+use crate::admit::RateDenial;
 use crate::admit::StoreDenial;
 use crate::admit::Terms;
 use crate::admit::key::Scope;
@@ -97,13 +99,14 @@ impl Gateway {
         }
         let Some(key) = shared_key(&terms.key) else {
             // Nobody knows yet whose it is.
-            let share = Alone::Share(links.store().config.replicas);
+            let share = Alone::Share { replicas: links.store().config.replicas, most: None };
             return Ok((admission.admit_alone(policy, class, share, now)?, None));
         };
         let sharing = Sharing { gateway: self, links, policy, class, terms, key, now };
         match sharing.stance() {
             Stance::Refused(refused) => Ok((sharing.refuse(&refused)?, None)),
-            Stance::Ask(epoch) => sharing.ask(epoch).await,
+            Stance::Ask(epoch) => sharing.ask(epoch, None).await,
+            Stance::Share(epoch) => sharing.share(epoch).await,
             Stance::Alone | Stance::Seed => sharing.alone(None),
         }
     }
@@ -140,22 +143,41 @@ impl Sharing<'_> {
     /// The store has refused a moment ago.
     fn refuse(&self, refused: &Refused) -> Result<Permit, Denial> {
         self.gateway.observer.metrics.count_store_call(StoreCall::Remembered);
-        let denial = StoreDenial {
-            retry_after: refused.until.since(self.now),
-            by: bound(refused.bound),
-            standing: self.standing(&refused.count),
-        };
+        let rule = self.terms.rule;
+        let (retry_after, by) = (refused.until.since(self.now), bound(refused.bound));
+        let standing = self.standing(&refused.count);
+        if rule.mode == Mode::Enforce {
+            let (limit, set_by) = (rule.limit, rule.set_by.clone());
+            return Err(Denial::Rate(RateDenial { limit, by, retry_after, set_by, standing }));
+        }
         let admission = &self.gateway.shared.admission;
-        match admission.begin(self.policy, self.class, self.now) {
+        match admission.begin(self.policy, self.class, None, self.now) {
             Opening::Decided(decided) => decided,
-            Opening::Pending(pending) => admission.denied(pending, denial),
+            Opening::Pending(pending) => {
+                admission.denied(pending, StoreDenial { retry_after, by, standing })
+            }
         }
     }
 
-    async fn ask(&self, epoch: Epoch) -> Result<Admitted, Denial> {
+    /// The store answers, and may not know of all admissions.
+    async fn share(&self, epoch: Epoch) -> Result<Admitted, Denial> {
+        let config = &self.links.store().config;
+        match config.on_loss {
+            OnLoss::LocalShare => self.ask(epoch, Some(config.replicas)).await,
+            OnLoss::LocalFull => self.ask(epoch, None).await,
+            OnLoss::Open | OnLoss::Closed => self.alone(None),
+        }
+    }
+
+    /// Asks the store about what this replica would admit, by the limit or as one of so many.
+    async fn ask(
+        &self,
+        epoch: Epoch,
+        replicas: Option<NonZeroU32>,
+    ) -> Result<Admitted, Denial> {
         let Self { gateway, links, key, now, .. } = self;
         let admission = &gateway.shared.admission;
-        let pending = match admission.begin(self.policy, self.class, *now) {
+        let pending = match admission.begin(self.policy, self.class, replicas, *now) {
             Opening::Decided(decided) => return Ok((decided?, None)),
             Opening::Pending(pending) => pending,
         };
@@ -163,8 +185,9 @@ impl Sharing<'_> {
         let said = self.put(epoch).await;
         match said {
             Ok(Said::Admitted { charged_at, count }) => {
-                let permit = admission.admitted(pending, self.standing(&count))?;
                 let store = links.store();
+                store.ledger.told(*key, (count.taken, self.terms.span), None, sent);
+                let permit = admission.admitted(pending, self.standing(&count))?;
                 if !store.ledger.is_current(key.bucket(), epoch) {
                     // It was charged in data that is lost by now.
                     self.owe(permit.charged_at().unwrap_or(*now));
@@ -174,7 +197,9 @@ impl Sharing<'_> {
             Ok(Said::Denied { retry_after, bound: by, count }) => {
                 let until = sent.plus(retry_after);
                 let limit = self.terms.rule.limit;
-                links.store().ledger.refuse(*key, Refused { limit, until, bound: by, count });
+                let refused = Refused { limit, until, bound: by, count };
+                let taken = (count.taken, self.terms.span);
+                links.store().ledger.told(*key, taken, Some(refused), sent);
                 let standing = self.standing(&count);
                 let denial = StoreDenial { retry_after, by: bound(by), standing };
                 Ok((admission.denied(pending, denial)?, None))
@@ -213,7 +238,9 @@ impl Sharing<'_> {
         let config = &links.store().config;
         gateway.observer.metrics.count_store_call(StoreCall::Alone);
         let alone = match config.on_loss {
-            OnLoss::LocalShare => Alone::Share(config.replicas),
+            OnLoss::LocalShare => {
+                Alone::Share { replicas: config.replicas, most: self.allowance() }
+            }
             OnLoss::LocalFull => Alone::Full,
             OnLoss::Open => Alone::Open,
             OnLoss::Closed => {
@@ -234,6 +261,19 @@ impl Sharing<'_> {
         };
         let ticket = charged.map(|at| self.owe(at));
         Ok((decided?, ticket))
+    }
+
+    /// What this replica may have of a window that the store told of before it was lost.
+    fn allowance(&self) -> Option<u32> {
+        let Self { gateway, links, terms, key, now, .. } = self;
+        let store = links.store();
+        let own = || {
+            let times = gateway.shared.admission.times_of(&terms.key);
+            let is_in = |at: &&Tick| *now < at.plus(terms.span);
+            u32::try_from(times.iter().filter(is_in).count()).unwrap_or(u32::MAX)
+        };
+        let of = (terms.rule.limit.admissions(), store.config.replicas);
+        store.ledger.allowance(*key, of, own, *now)
     }
 
     fn owe(&self, at: Tick) -> Ticket {

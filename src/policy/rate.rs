@@ -114,6 +114,13 @@ impl RateLimit {
         Some(Self { admissions: of(self.admissions)?, burst_admissions, ..*self })
     }
 
+    /// The same limit with no more than so many admissions in a window; none where that is nothing.
+    #[must_use]
+    pub fn at_most(&self, admissions: u32) -> Option<Self> {
+        let admissions = self.admissions.min(NonZeroU32::new(admissions)?);
+        Some(Self { admissions, ..*self })
+    }
+
     /// The average rate.
     pub const fn requests_per_second(&self) -> NonZeroU32 {
         self.requests_per_second

@@ -1,7 +1,7 @@
 //! Is a server asked at all? Not while it is lost.
 //!
 //! **Invariant:** once a server is lost, no request waits for it until it has answered a probe. A
-//! late answer alone is no loss; none in time for [`PATIENCE`] is.
+//! late answer alone is no loss; none in time for a while is.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use crate::time::Tick;
 
-/// For so long a server may miss every deadline before it is lost.
-pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+/// For so long at least a server may miss every deadline before it is lost; and for so many of them.
+const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENT_DEADLINES: u32 = 4;
 /// How long the first probe waits, and the longest that a later one does; each half as long or half
 /// as long again, so that replicas do not all come at once.
 const FIRST_PROBE: Duration = Duration::from_millis(50);
@@ -25,11 +26,14 @@ pub(super) struct Circuit {
     /// When the first question was sent that was not answered in time, and none since, plus one; 0
     /// where there is none.
     silent_since: AtomicU64,
+    patience: Duration,
 }
 
 impl Circuit {
-    pub(super) const fn new() -> Self {
-        Self { is_lost: AtomicBool::new(true), silent_since: AtomicU64::new(0) }
+    /// `deadline` is what every question has.
+    pub(super) fn new(deadline: Duration) -> Self {
+        let patience = PATIENCE.max(deadline.saturating_mul(PATIENT_DEADLINES));
+        Self { is_lost: AtomicBool::new(true), silent_since: AtomicU64::new(0), patience }
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -57,7 +61,7 @@ impl Circuit {
             Ok(_) => mine,
             Err(first) => first,
         };
-        now >= Tick::from_micros(first).plus(PATIENCE) && self.lose()
+        now >= Tick::from_micros(first).plus(self.patience) && self.lose()
     }
 
     /// It is lost; tells whether it was not before.
@@ -86,13 +90,15 @@ mod tests {
     use crate::time::Tick;
     use std::time::Duration;
 
+    const DEADLINE: Duration = Duration::from_millis(5);
+
     fn at(millis: u64) -> Tick {
         Tick::from_micros(millis.saturating_mul(1_000))
     }
 
     #[test]
     fn a_new_server_is_asked_once_it_has_answered() {
-        let circuit = Circuit::new();
+        let circuit = Circuit::new(DEADLINE);
         assert!(circuit.is_lost() && !circuit.lose());
         circuit.find();
         assert!(!circuit.is_lost());
@@ -101,7 +107,7 @@ mod tests {
 
     #[test]
     fn one_late_answer_is_no_loss_and_silence_is() {
-        let circuit = Circuit::new();
+        let circuit = Circuit::new(DEADLINE);
         circuit.find();
         assert!(!circuit.missed(at(0), at(5)));
         assert!(!circuit.missed(at(40), at(45)));
@@ -112,6 +118,15 @@ mod tests {
         assert!(circuit.missed(at(110), end));
         assert!(!circuit.missed(at(111), end), "it is lost once");
         assert!(circuit.is_lost());
+    }
+
+    #[test]
+    fn a_long_deadline_takes_a_longer_silence() {
+        let circuit = Circuit::new(Duration::from_millis(100));
+        circuit.find();
+        assert!(!circuit.missed(at(0), at(100)));
+        assert!(!circuit.missed(at(200), at(300)));
+        assert!(circuit.missed(at(300), at(401)));
     }
 
     #[test]

@@ -56,14 +56,17 @@ pub async fn keep(
 
 /// Says what changes.
 async fn watch(store: Arc<Store>, clock: Clock, tell: Arc<impl Fn(Event)>) {
-    let mut last = Condition::Lost;
+    let mut last = None;
     let mut ticks = time::interval(WATCH);
     let mut since_sweep = Duration::ZERO;
     loop {
         ticks.tick().await;
         let condition = store.condition(clock.now());
-        if condition != last {
-            last = condition;
+        // That nothing is found yet is no news, before anything has failed.
+        let is_news = last != Some(condition)
+            && (condition != Condition::Lost || last.is_some() || store.fault().is_some());
+        if is_news {
+            last = Some(condition);
             tell(Event::Changed { condition, fault: store.fault() });
         }
         since_sweep = since_sweep.saturating_add(WATCH);
@@ -84,10 +87,12 @@ async fn find(
     let mut keepers = JoinSet::new();
     let mut last = Found::default();
     loop {
-        if let Ok(found) = layout::find(&store.config).await
+        let found = layout::find(&store.config).await;
+        store.note_search(found.as_ref().err().copied());
+        if let Ok(found) = found
             && found != last
         {
-            let layout = Layout::new(&found, &store.layout());
+            let layout = Layout::new(&found, &store.layout(), store.config.deadline);
             last = found;
             let is_gone =
                 |node: &Arc<Node>| !layout.nodes().iter().any(|it| Arc::ptr_eq(it, node));

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use redis::Value;
 use redis::cmd;
@@ -33,9 +34,9 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn new(address: StoreAddress) -> Self {
+    fn new(address: StoreAddress, deadline: Duration) -> Self {
         let fault = Mutex::new(None);
-        Self { address, circuit: Circuit::new(), due: Notify::new(), fault }
+        Self { address, circuit: Circuit::new(deadline), due: Notify::new(), fault }
     }
 
     /// It does not answer; tells whether it did until now.
@@ -67,11 +68,11 @@ pub(super) struct Layout {
 impl Layout {
     /// The servers at these addresses, each with its buckets; those that are known already stay who
     /// they are.
-    pub(super) fn new(found: &Found, known: &Self) -> Self {
+    pub(super) fn new(found: &Found, known: &Self, deadline: Duration) -> Self {
         let mut places = vec![None; BUCKETS];
         let node = |address: &StoreAddress| {
             let known = known.nodes.iter().find(|node| node.address == *address);
-            known.map_or_else(|| Arc::new(Node::new(address.clone())), Arc::clone)
+            known.map_or_else(|| Arc::new(Node::new(address.clone(), deadline)), Arc::clone)
         };
         for (place, (_, buckets)) in found.0.iter().enumerate() {
             for bucket in buckets {
@@ -188,6 +189,9 @@ mod tests {
     use crate::store::key::Bucket;
     use redis::Value;
     use std::sync::Arc;
+    use std::time::Duration;
+
+    const DEADLINE: Duration = Duration::from_millis(5);
 
     fn address(host: &str, port: u16) -> StoreAddress {
         StoreAddress { host: host.to_owned(), port }
@@ -206,7 +210,7 @@ mod tests {
         let found = slots(Value::Array(ranges.to_vec()), &address("asked", 9)).unwrap();
         let addresses: Vec<_> = found.0.iter().map(|(address, _)| address.clone()).collect();
         assert_eq!(addresses, [address("a", 1), address("asked", 2)]);
-        let layout = Layout::new(&found, &Layout::default());
+        let layout = Layout::new(&found, &Layout::default(), DEADLINE);
         let all: usize = layout.nodes().iter().map(|node| layout.buckets_of(node).len()).sum();
         assert_eq!(all, BUCKETS);
         for bucket in Bucket::all() {
@@ -218,10 +222,13 @@ mod tests {
     #[test]
     fn a_server_that_stays_where_it_is_stays_who_it_is() {
         let found = |host: &str| Found(vec![(address(host, 1), Bucket::all().collect())]);
-        let first = Layout::new(&found("a"), &Layout::default());
-        let same = Layout::new(&found("a"), &first);
+        let first = Layout::new(&found("a"), &Layout::default(), DEADLINE);
+        let same = Layout::new(&found("a"), &first, DEADLINE);
         assert!(Arc::ptr_eq(&first.nodes()[0], &same.nodes()[0]));
-        assert!(!Arc::ptr_eq(&first.nodes()[0], &Layout::new(&found("b"), &first).nodes()[0]));
+        assert!(!Arc::ptr_eq(
+            &first.nodes()[0],
+            &Layout::new(&found("b"), &first, DEADLINE).nodes()[0]
+        ));
     }
 
     #[test]

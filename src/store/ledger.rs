@@ -1,10 +1,13 @@
 //! Who decides about a shared window now: the store, or this replica by itself?
 //!
-//! **Invariant:** the store is asked about a window only where its answer can be believed: the data
-//! has been there for a whole span, as long has passed since the last loss, and nothing that this
-//! replica admitted by itself is missing. No I/O and no clock: what was heard is handed in.
+//! **Invariant:** the store decides about a window by itself only where its answer can be believed:
+//! the data has been there for a whole span, as long has passed since the last loss, and nothing that
+//! this replica admitted by itself is missing. Until then it has its say, and each replica keeps to
+//! its share as well: so it does not matter who believes it first. No I/O and no clock: what was
+//! heard is handed in.
 
 use std::array;
+use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -17,11 +20,11 @@ use crate::policy::rate::RateLimit;
 use crate::store::key::BUCKETS;
 use crate::store::key::Bucket;
 use crate::store::key::SharedKey;
+use crate::store::latest::Latest;
+use crate::store::latest::Refused;
 use crate::store::owed::Debt;
 use crate::store::owed::Keep;
 use crate::store::owed::Owed;
-use crate::store::refused::Refused;
-use crate::store::refused::RefusedWindows;
 use crate::store::trust::Belief;
 use crate::store::trust::Epoch;
 use crate::store::trust::Heard;
@@ -33,11 +36,13 @@ use crate::time::Tick;
 pub enum Stance {
     /// The store, in this epoch.
     Ask(Epoch),
+    /// Both: the store may not know of all admissions yet, so this replica keeps to its share too.
+    Share(Epoch),
     /// The store has decided already.
     Refused(Refused),
-    /// This replica; it first has to hand in what it remembers of the window.
+    /// Both; but this replica first has to hand in what it remembers of the window.
     Seed,
-    /// This replica.
+    /// This replica: nothing is known of the store.
     Alone,
 }
 
@@ -57,7 +62,7 @@ pub struct Ledger {
     owed: Mutex<Owed>,
     /// How many windows `owed` has: mostly none, and then nobody locks it.
     owing: AtomicUsize,
-    refused: RefusedWindows,
+    latest: Latest,
     give_backs: Mutex<Vec<GiveBack>>,
     /// The longest span (µs) that was asked for, and no less than the API's own.
     longest: AtomicU64,
@@ -70,7 +75,7 @@ impl Ledger {
             beliefs: array::from_fn(|_| Mutex::new(None)),
             owed: Mutex::default(),
             owing: AtomicUsize::new(0),
-            refused: RefusedWindows::default(),
+            latest: Latest::default(),
             give_backs: Mutex::default(),
             longest: AtomicU64::new(time::micros(RateLimit::API.window())),
         }
@@ -92,12 +97,13 @@ impl Ledger {
         {
             return Stance::Seed;
         }
-        if !belief.is_whole(span, now) || !self.is_clear(key) {
-            return Stance::Alone;
+        if let Some(refused) = limit.and_then(|limit| self.latest.refused(key, limit, now)) {
+            return Stance::Refused(refused);
         }
-        match limit.and_then(|limit| self.refused.find(key, limit, now)) {
-            Some(refused) => Stance::Refused(refused),
-            None => Stance::Ask(belief.epoch()),
+        if belief.is_whole(span, now) && self.is_clear(key) {
+            Stance::Ask(belief.epoch())
+        } else {
+            Stance::Share(belief.epoch())
         }
     }
 
@@ -176,14 +182,32 @@ impl Ledger {
         self.owed().admissions()
     }
 
-    /// The store has refused.
-    pub fn refuse(&self, key: SharedKey, refused: Refused) {
-        self.refused.note(key, refused);
+    /// The store has told how many are taken of a window of this span, and has refused or not.
+    pub fn told(
+        &self,
+        key: SharedKey,
+        taken: (u32, Duration),
+        refused: Option<Refused>,
+        now: Tick,
+    ) {
+        self.latest.note(key, taken, refused, now);
+    }
+
+    /// How many a window may hold of this replica's `own` while the store is lost, `of` so many for
+    /// so many replicas; none where that is simply its share.
+    pub fn allowance(
+        &self,
+        key: SharedKey,
+        of: (NonZeroU32, NonZeroU32),
+        own: impl FnOnce() -> u32,
+        now: Tick,
+    ) -> Option<u32> {
+        self.latest.allowance(key, of, own, now)
     }
 
     /// A charge of the store's is to be taken back.
     pub fn give_back(&self, give_back: GiveBack) {
-        self.refused.forget(give_back.key);
+        self.latest.forget_refusal(give_back.key);
         lock(&self.give_backs).push(give_back);
     }
 
@@ -194,7 +218,7 @@ impl Ledger {
 
     /// Forgets what is over: once a second.
     pub fn sweep(&self, now: Tick) {
-        self.refused.sweep(now);
+        self.latest.sweep(now);
         self.change(|owed| owed.sweep(now));
     }
 

@@ -17,15 +17,18 @@ mod connection;
 mod fault;
 mod keeper;
 mod key;
+mod latest;
 mod layout;
 mod ledger;
 mod library;
 mod links;
 mod owed;
-mod refused;
 mod trust;
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -41,6 +44,7 @@ pub use fault::Fault;
 pub use keeper::keep;
 pub use key::Bucket;
 pub use key::SharedKey;
+pub use latest::Refused;
 use layout::Layout;
 pub use ledger::GiveBack;
 pub use ledger::Ledger;
@@ -49,7 +53,6 @@ pub use library::Question;
 pub use library::StoreCharge;
 pub use links::Links;
 pub use owed::Keep;
-pub use refused::Refused;
 pub use trust::Epoch;
 pub use trust::Heard;
 
@@ -65,6 +68,8 @@ pub struct Store {
     changed: watch::Sender<u64>,
     /// Somebody else may be the primary by now.
     moved: Notify,
+    /// Why no server is known, where none is.
+    unfound: Mutex<Option<Fault>>,
 }
 
 /// How a store stands.
@@ -124,6 +129,7 @@ impl Store {
             layout: ArcSwap::from_pointee(Layout::default()),
             changed: watch::Sender::new(0),
             moved: Notify::new(),
+            unfound: Mutex::default(),
         }
     }
 
@@ -144,7 +150,7 @@ impl Store {
     pub fn fault(&self) -> Option<Fault> {
         let layout = self.layout();
         let mut lost = layout.nodes().iter().filter(|node| node.circuit.is_lost());
-        lost.find_map(|node| node.fault())
+        lost.find_map(|node| node.fault()).or_else(|| *self.unfound())
     }
 
     /// Whether the server of a bucket answers, as far as is known.
@@ -157,6 +163,14 @@ impl Store {
         if let Some(node) = self.layout().node(bucket) {
             node.due.notify_one();
         }
+    }
+
+    fn note_search(&self, fault: Option<Fault>) {
+        *self.unfound() = fault;
+    }
+
+    fn unfound(&self) -> MutexGuard<'_, Option<Fault>> {
+        self.unfound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn layout(&self) -> Arc<Layout> {

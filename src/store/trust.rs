@@ -32,7 +32,7 @@ pub struct Heard {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Belief {
     heard: Heard,
-    /// When the store came back, or another epoch was heard of; none since the start.
+    /// When the store came back to this replica; none since the start.
     unsettled: Option<Tick>,
     /// When another epoch was heard of: what this replica admitted before is not in it.
     adopted: Option<Tick>,
@@ -48,7 +48,7 @@ impl Belief {
     pub(super) fn hear(&mut self, heard: Heard, now: Tick) -> bool {
         let is_other = heard.epoch != self.heard.epoch;
         if is_other {
-            self.unsettled = Some(now);
+            // Its age says when it is whole, to every replica at the same moment.
             self.adopted = Some(now);
         }
         if is_other || heard.at > self.heard.at {
@@ -135,8 +135,9 @@ mod tests {
         assert_eq!(belief.epoch(), Epoch(micros(250)));
         assert_eq!(belief.adopted_within(SPAN, at(55)), Some(at(51)));
         assert_eq!(belief.adopted_within(SPAN, at(56)), None);
-        assert!(!belief.is_whole(SPAN, at(56)));
-        assert!(belief.is_whole(SPAN, at(57)));
+        // By the store's own clock, so that all replicas agree.
+        assert!(!belief.is_whole(SPAN, at(55)));
+        assert!(belief.is_whole(SPAN, at(55).plus(SETTLE)));
     }
 
     #[test]

@@ -1,0 +1,188 @@
+//! What did the store say of a window the last time, and what follows from it?
+//!
+//! **Invariant:** a refusal is remembered for as long as the store said that it would hold, counted
+//! from before the question, and for the limit that was asked about alone: so a replica under
+//! overload asks once for each free slot, not once for each request. And where the store is lost, no
+//! replica that heard of a window takes more of it than all of them together may have.
+
+use std::hash::RandomState;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use dashmap::DashMap;
+
+use crate::policy::rate::RateLimit;
+use crate::store::answer::Count;
+use crate::store::answer::StoreBound;
+use crate::store::key::SharedKey;
+use crate::time::Tick;
+
+/// The store has no slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What was asked about.
+    pub limit: RateLimit,
+    /// When the next slot is free, if nobody takes it before.
+    pub until: Tick,
+    /// What stands in the way.
+    pub bound: StoreBound,
+    /// How full the window was.
+    pub count: Count,
+}
+
+/// What was heard of one window.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    at: Tick,
+    span: Duration,
+    taken: u32,
+    refused: Option<Refused>,
+    /// What this replica may have without the store, and since when it does without.
+    allowance: Option<(Tick, u32)>,
+}
+
+/// The windows that were asked about in their last span.
+#[derive(Debug, Default)]
+pub(super) struct Latest(DashMap<SharedKey, Heard, RandomState>);
+
+impl Latest {
+    /// The store has told how full a window is, and has refused or not.
+    pub(super) fn note(
+        &self,
+        key: SharedKey,
+        (taken, span): (u32, Duration),
+        refused: Option<Refused>,
+        at: Tick,
+    ) {
+        self.0.insert(key, Heard { at, span, taken, refused, allowance: None });
+    }
+
+    /// The refusal that holds now.
+    pub(super) fn refused(
+        &self,
+        key: SharedKey,
+        limit: &RateLimit,
+        now: Tick,
+    ) -> Option<Refused> {
+        let refused = self.0.view(&key, |_, heard| heard.refused)??;
+        (now < refused.until && refused.limit == *limit).then_some(refused)
+    }
+
+    /// How many a window may hold of this replica's own, where the store has told of it in its last
+    /// span and is lost: as many as it had, and its part of what was free. Of all replicas that
+    /// heard the same, the larger of what each has and may have add up to the limit at most. None
+    /// where the share says it.
+    pub(super) fn allowance(
+        &self,
+        key: SharedKey,
+        (admissions, replicas): (NonZeroU32, NonZeroU32),
+        own: impl FnOnce() -> u32,
+        now: Tick,
+    ) -> Option<u32> {
+        let mut heard = self.0.get_mut(&key)?;
+        let span = heard.span;
+        if let Some((since, allowance)) = heard.allowance {
+            return (now < since.plus(span)).then_some(allowance);
+        }
+        if heard.at.plus(span) <= now {
+            return None;
+        }
+        let free = admissions.get().saturating_sub(heard.taken);
+        let allowance = own().saturating_add(free / replicas);
+        heard.allowance = Some((now, allowance));
+        Some(allowance)
+    }
+
+    /// A slot has become free.
+    pub(super) fn forget_refusal(&self, key: SharedKey) {
+        if let Some(mut heard) = self.0.get_mut(&key) {
+            heard.refused = None;
+        }
+    }
+
+    /// Forgets what says nothing any more.
+    pub(super) fn sweep(&self, now: Tick) {
+        self.0.retain(|_, heard| {
+            let last = heard.allowance.map_or(heard.at, |(since, _)| since);
+            let is_refused = heard.refused.is_some_and(|refused| now < refused.until);
+            is_refused || now < last.plus(heard.span)
+        });
+        self.0.shrink_to_fit();
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Latest;
+    use super::Refused;
+    use crate::policy::endpoint::Endpoint;
+    use crate::policy::rate::RateLimit;
+    use crate::sid::Sid;
+    use crate::sid::SidKind;
+    use crate::store::answer::Count;
+    use crate::store::answer::StoreBound;
+    use crate::store::key::SharedKey;
+    use crate::time::Tick;
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    const KEY: SharedKey = SharedKey {
+        sid: Sid::new(SidKind::Service, [1; 16]),
+        endpoint: Endpoint::FetchSession,
+    };
+    const SPAN: Duration = Duration::from_secs(5);
+
+    fn at(seconds: u64) -> Tick {
+        Tick::from_micros(seconds.saturating_mul(1_000_000))
+    }
+
+    fn api_of_three() -> (NonZeroU32, NonZeroU32) {
+        (RateLimit::API.admissions(), NonZeroU32::new(3).unwrap())
+    }
+
+    #[test]
+    fn a_refusal_holds_until_its_time_and_for_its_limit() {
+        let latest = Latest::default();
+        let count = Count::default();
+        let refused =
+            Refused { limit: RateLimit::API, until: at(10), bound: StoreBound::Window, count };
+        latest.note(KEY, (150, SPAN), Some(refused), at(6));
+        assert_eq!(latest.refused(KEY, &RateLimit::API, at(9)), Some(refused));
+        assert_eq!(latest.refused(KEY, &RateLimit::API, at(10)), None);
+        let one = NonZeroU32::MIN;
+        let other = RateLimit::new(one, SPAN, one).unwrap();
+        assert_eq!(latest.refused(KEY, &other, at(9)), None);
+        latest.forget_refusal(KEY);
+        assert_eq!(latest.refused(KEY, &RateLimit::API, at(9)), None);
+    }
+
+    #[test]
+    fn without_the_store_a_full_window_gives_nobody_more_than_it_has() {
+        let latest = Latest::default();
+        let allowance = |own, now| latest.allowance(KEY, api_of_three(), || own, at(now));
+        assert_eq!(allowance(0, 0), None, "nothing was heard");
+        latest.note(KEY, (150, SPAN), None, at(1));
+        assert_eq!(allowance(43, 2), Some(43));
+        assert_eq!(allowance(7, 6), Some(43), "what it was at the loss");
+        assert_eq!(allowance(7, 7), None, "the share, one span after the loss");
+    }
+
+    #[test]
+    fn what_was_free_is_divided() {
+        let latest = Latest::default();
+        latest.note(KEY, (140, SPAN), None, at(1));
+        assert_eq!(latest.allowance(KEY, api_of_three(), || 40, at(1)), Some(43));
+        // What is heard anew counts anew; what was heard long ago does not count.
+        latest.note(KEY, (0, SPAN), None, at(2));
+        assert_eq!(latest.allowance(KEY, api_of_three(), || 0, at(7)), None);
+        latest.sweep(at(6));
+        assert_eq!(latest.len(), 1);
+        latest.sweep(at(7));
+        assert_eq!(latest.len(), 0);
+    }
+}
