@@ -13,6 +13,7 @@ use maskgate::time::Clock;
 use maskgate::time::Tick;
 
 use crate::support::Gateway;
+use crate::support::Reply;
 use crate::support::Request;
 use crate::support::Upstream;
 use crate::support::client;
@@ -155,4 +156,111 @@ async fn without_the_store_each_admits_its_share_and_after_it_nobody_starts_anew
     let (clock, begun) = (Clock::system(), Tick::default());
     let again = admitted(&gateways, &request, 100).await;
     assert!(again == 150 || clock.now().since(begun) > WINDOW, "{again}");
+}
+
+/// The value of an item's parameter in the `RateLimit` field.
+fn remaining(reply: &Reply) -> u32 {
+    let field = reply.header("ratelimit").unwrap();
+    field.split(";r=").nth(1).unwrap().split(';').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_client_is_told_what_is_left_of_the_shared_window() {
+    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let [one, other, third] = three(&redis, &upstream, "").await;
+    for gateway in [&one, &other, &third] {
+        stands(gateway, "trusted").await;
+    }
+    let request = Request::get(service_path("/Sessions"));
+    let (clock, begun) = (Clock::system(), Tick::default());
+    for expected in [149, 148, 147] {
+        let left = remaining(&one.send(&request).await);
+        assert!(left == expected || clock.now().since(begun) > WINDOW, "{left}");
+    }
+    let left = remaining(&other.send(&request).await);
+    assert!(left == 146 || clock.now().since(begun) > WINDOW, "{left}");
+    let policy = third.page("/policy").await.json();
+    assert_eq!(policy["store"]["condition"], "trusted");
+    assert_eq!(policy["store"]["replicas"], 3);
+    assert_eq!(policy["store"]["on_loss"], "local_share");
+}
+
+#[tokio::test]
+async fn what_the_upstream_refuses_a_stranger_is_given_back_to_all() {
+    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(401, "{}")));
+    let one = sharing(&redis, &upstream, "").await;
+    stands(&one, "trusted").await;
+    let request = Request::get(service_path("/Sessions"));
+    assert_eq!(one.send(&request).await.status, 401);
+    one.assert_metric("maskgate_given_back_total{reason=\"unauthorized\"}", 1.0).await;
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let emptied = async {
+        loop {
+            let mut windows = redis::cmd("KEYS");
+            windows.arg("mg1:*:w:*");
+            let windows: Vec<String> = windows.query_async(&mut connection).await.unwrap();
+            if windows.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(WINDOW, emptied).await.is_ok(), "a charge is left");
+}
+
+#[tokio::test]
+async fn closed_admits_nobody_without_the_store_and_says_so() {
+    let mut redis = Redis::start();
+    let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
+    let gateway = sharing(&redis, &upstream, ", on_loss: closed").await;
+    stands(&gateway, "trusted").await;
+    let request = Request::get(service_path("/Sessions"));
+    assert_eq!(gateway.send(&request).await.status, 200);
+    redis.kill();
+    stands(&gateway, "lost").await;
+    let reply = gateway.send(&request).await;
+    assert_eq!((reply.status, reply.code()), (503, 20503));
+    assert_eq!(reply.header("retry-after"), Some("1"));
+    assert_eq!(gateway.page("/readyz").await.status, 200);
+    let policy = gateway.page("/policy").await.json();
+    assert_eq!(policy["store"]["condition"], "lost");
+    assert_eq!(upstream.received().len(), 1);
+}
+
+#[tokio::test]
+async fn every_offer_is_charged_where_offers_count() {
+    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let yaml = format!(
+        "store: {{ redis: {{ url: '{}', replicas: 1, deadline: 500ms }} }}\n\
+         limits: {{ rate: {{ requests_per_second: 1, window: 5s, count: offered }} }}\n",
+        redis.url()
+    );
+    let url = format!("url: {}", upstream.url());
+    let gateway = Gateway::toward(&url, &yaml, Clock::system()).await;
+    stands(&gateway, "trusted").await;
+    let request = Request::get(service_path("/Sessions"));
+    let (clock, begun) = (Clock::system(), Tick::default());
+    let statuses = client::statuses(gateway.address, &request, 20).await;
+    let admitted = statuses.iter().filter(|status| **status == 200).count();
+    assert!(admitted == 5 || clock.now().since(begun) > WINDOW, "{admitted}");
+    gateway.reaches("maskgate_store_decisions_total{result=\"denied\"}", 15.0).await;
+}
+
+#[tokio::test]
+async fn a_rule_on_trial_asks_the_store_and_forwards() {
+    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let yaml = format!(
+        "store: {{ redis: {{ url: '{}', replicas: 1, deadline: 500ms }} }}\n\
+         limits: {{ mode: shadow, rate: {{ requests_per_second: 1, window: 5s }} }}\n",
+        redis.url()
+    );
+    let url = format!("url: {}", upstream.url());
+    let gateway = Gateway::toward(&url, &yaml, Clock::system()).await;
+    stands(&gateway, "trusted").await;
+    let request = Request::get(service_path("/Sessions"));
+    assert_eq!(gateway.admitted(&request, 20).await, 20);
+    let refused =
+        gateway.metric("maskgate_shadow_refusals_total{endpoint=\"ListSession\"}").await;
+    assert!(refused > 0.0, "{refused}");
 }
