@@ -7,7 +7,7 @@ use maskgate::policy::rate::RateLimit;
 
 /// The times (µs) of what has been charged to one key, from the oldest to the newest.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Log(Vec<u64>);
+pub(crate) struct Log(pub(crate) Vec<u64>);
 
 impl Log {
     /// How many lie in the half-open `span` that ends at `now`. What is newer lies in it too: a

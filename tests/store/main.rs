@@ -1,0 +1,22 @@
+//! The shared store against real servers, which the tests start and end.
+//!
+//! They need `redis-server` and `redis-sentinel` (`apt-get install redis-server redis-sentinel`),
+//! and take `valkey-server` where `MASKGATE_VALKEY` names one; `tests/run` sees to all of them.
+//! `MASKGATE_SEED=… cargo test --test store` repeats a run; a failure names its seed.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![expect(clippy::arithmetic_side_effects, reason = "a test, built with overflow checks")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "servers of other processes have no manual clock"
+)]
+#![expect(clippy::print_stdout, reason = "figures, and what was left out")]
+
+#[expect(dead_code, reason = "the simulation asks more of it")]
+#[path = "../simulation/log.rs"]
+mod log;
+mod script;
+mod support;
+
+/// One second in the unit of the script.
+const SECOND: u64 = 1_000_000;
