@@ -1,13 +1,14 @@
-//! Those who broke other limiters, one test each.
+//! Those who broke other limiters, one test each. They try this process's windows here, and those of
+//! the store in `tests/store`.
 
 use std::time::Duration;
 
-use maskgate::admit::Admission;
-use maskgate::admit::Denial;
 use maskgate::policy::rate::Counting;
 use maskgate::policy::rate::RateRule;
 use maskgate::time::Tick;
 
+use crate::Admission;
+use crate::Denial;
 use crate::SECOND;
 use crate::admitted;
 use crate::class;

@@ -12,11 +12,31 @@
 )]
 #![expect(clippy::print_stdout, reason = "figures, and what was left out")]
 
+/// Unchanged, those who try the windows of a process alone.
+#[path = "../simulation/adversaries.rs"]
+mod adversaries;
 #[expect(dead_code, reason = "the simulation asks more of it")]
 #[path = "../simulation/log.rs"]
 mod log;
+#[path = "../simulation/requests.rs"]
+mod requests;
 mod script;
+mod subject;
 mod support;
+
+use maskgate::admit::Denial;
+use maskgate::policy::Policy;
+use maskgate::time::Tick;
+use requests::class;
+use requests::limit;
+use requests::with_rate;
+use subject::Admission;
 
 /// One second in the unit of the script.
 const SECOND: u64 = 1_000_000;
+
+/// How many of `requests` requests at `micros` are admitted.
+fn admitted(admission: &Admission, policy: &Policy, requests: usize, micros: u64) -> usize {
+    let now = Tick::from_micros(micros);
+    (0..requests).filter(|_| admission.admit(policy, &class(1), now).is_ok()).count()
+}

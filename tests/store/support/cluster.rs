@@ -22,16 +22,19 @@ impl Cluster {
             let mut connection = node.connect();
             let add = ["ADDSLOTSRANGE", &from.to_string(), &to.to_string()];
             redis::cmd("CLUSTER").arg(&add).exec(&mut connection).unwrap();
-            let meet = ["MEET", "127.0.0.1", &nodes[0].port().to_string()];
-            redis::cmd("CLUSTER")
-                .arg(&meet)
-                .arg(bus_port(&nodes[0]))
-                .exec(&mut connection)
-                .unwrap();
         }
         let cluster = Self { nodes };
+        cluster.nodes[1..].iter().for_each(|node| cluster.introduce(node));
         wait_for("the nodes agree", || cluster.is_whole().then_some(()));
         cluster
+    }
+
+    /// Makes a node known to the others.
+    pub(crate) fn introduce(&self, node: &Server) {
+        let port = self.nodes[0].port().to_string();
+        let mut meet = redis::cmd("CLUSTER");
+        meet.arg(&["MEET", "127.0.0.1", &port, &bus_port(&self.nodes[0])]);
+        meet.exec(&mut node.connect()).unwrap();
     }
 
     fn node(engine: Engine) -> Server {
@@ -57,11 +60,16 @@ impl Cluster {
 
     /// Where the slot of a key is.
     pub(crate) fn node_of(&self, key: &str) -> &Server {
+        &self.nodes[self.place_of(key)]
+    }
+
+    /// The same as its place among the nodes.
+    pub(crate) fn place_of(&self, key: &str) -> usize {
         let mut slot = redis::cmd("CLUSTER");
         slot.arg("KEYSLOT").arg(key);
         let slot: u32 = slot.query(&mut self.nodes[0].connect()).unwrap();
         let place = (0..NODES).find(|number| slot < SLOTS * (number + 1) / NODES).unwrap();
-        &self.nodes[usize::try_from(place).unwrap()]
+        usize::try_from(place).unwrap()
     }
 }
 
