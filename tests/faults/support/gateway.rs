@@ -49,13 +49,18 @@ impl Gateway {
 
     /// With so many file descriptors.
     pub(crate) fn with_descriptors(limit: &str, yaml: &str, upstream: SocketAddr) -> Self {
+        Self::after(&format!("ulimit -n {limit}"), yaml, upstream)
+    }
+
+    /// In the surroundings that a shell's command makes.
+    pub(crate) fn after(command: &str, yaml: &str, upstream: SocketAddr) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("maskgate-faults-{}-{number}.yaml", std::process::id());
         let file = std::env::temp_dir().join(name);
         fs::write(&file, configuration(yaml, upstream)).unwrap();
         let mut child = Command::new("sh")
-            .args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh"])
+            .args(["-c", &format!("{command} && exec \"$@\""), "sh"])
             .args([env!("CARGO_BIN_EXE_maskgate"), "run", "--config"])
             .arg(&file)
             .env_clear()
