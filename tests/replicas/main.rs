@@ -16,6 +16,7 @@
     reason = "a test that cannot go on has failed; the promises are about time, and have figures"
 )]
 
+mod deploy;
 mod exact;
 mod failover;
 mod fleet;
