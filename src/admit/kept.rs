@@ -64,9 +64,10 @@ impl Admission {
     /// still ask for. Call it when the last request has ended.
     pub fn keep_windows(&self, limits: &Limits, now: Tick, mut keep: impl FnMut(KeptWindow)) {
         self.windows.visit(limits, |key, window| {
-            let (reach, times) = (window.reach(), window.times());
-            let is_left = |time: &u64| reach.is_left_by(Tick::from_micros(*time), now);
-            let mut times: Vec<u64> = times.skip_while(is_left).collect();
+            let reach = window.reach();
+            let times = window.times().into_iter();
+            let left = times.skip_while(|time| reach.is_left_by(*time, now));
+            let mut times: Vec<u64> = left.map(Tick::as_micros).collect();
             // No rule can ask for more.
             times.drain(..times.len().saturating_sub(most()));
             if !times.is_empty() {

@@ -219,7 +219,7 @@ impl Form {
         }
     }
 
-    /// When each charge was made, as far as they are remembered.
+    /// When each charge was made, from the oldest to the newest, as far as they are remembered.
     pub(crate) fn times(&self) -> Vec<Tick> {
         match self {
             Self::Open(open) => open.window.times(),
@@ -233,15 +233,6 @@ impl Form {
             Self::Open(open) => open.window.newest(),
             Self::Guarded(guarded) => lock(guarded).window.newest(),
         }
-    }
-
-    /// When it was charged, in µs, from the oldest to the newest.
-    pub(crate) fn times(&mut self) -> impl Iterator<Item = u64> {
-        let times: Vec<u64> = match self {
-            Self::Open(open) => PlainWindow::from(&mut open.window).times().collect(),
-            Self::Guarded(guarded) => lock(guarded).window.times().collect(),
-        };
-        times.into_iter()
     }
 
     pub(crate) fn reach(&self) -> Reach {

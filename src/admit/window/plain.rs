@@ -38,11 +38,6 @@ impl PlainWindow {
         Self { times: times.into(), reach }
     }
 
-    /// When it was charged, in µs, from the oldest to the newest.
-    pub(crate) fn times(&self) -> impl Iterator<Item = u64> {
-        self.times.iter().copied()
-    }
-
     /// Decides on a request at `now`, and charges it; as [`SlidingWindow::judge`] does.
     pub fn judge(&mut self, limit: &RateLimit, charge: Charge, now: Tick) -> Judgement {
         self.remember_for(limit);
