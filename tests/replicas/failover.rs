@@ -52,6 +52,7 @@ async fn under_load(fleet: &Fleet, fail_over: impl Future<Output = ()>, what: &s
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_replica_that_lags_and_is_made_the_master_by_a_sentinel_admits_no_burst() {
     let _alone = alone().await;
     let mut watched = Watched::start(Engine::Redis);
@@ -103,6 +104,7 @@ fn replicas_of(cluster: &Cluster) -> Vec<Server> {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_replica_that_lags_and_takes_over_in_a_cluster_admits_no_burst() {
     let _alone = alone().await;
     let mut cluster = Cluster::start(Engine::Redis);

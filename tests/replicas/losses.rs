@@ -63,6 +63,7 @@ async fn under_load(fleet: &Fleet, seconds: u64, fault: impl Future<Output = ()>
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_store_that_is_killed_and_comes_back_empty_admits_no_burst() {
     let _alone = alone().await;
     let mut server = Server::start(Engine::Redis);
@@ -80,6 +81,7 @@ async fn a_store_that_is_killed_and_comes_back_empty_admits_no_burst() {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_store_that_stands_still_for_ten_seconds_admits_no_burst() {
     let _alone = alone().await;
     let server = Server::start(Engine::Redis);
@@ -98,6 +100,7 @@ async fn a_store_that_stands_still_for_ten_seconds_admits_no_burst() {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_store_that_forgets_everything_admits_no_burst() {
     let _alone = alone().await;
     let server = Server::start(Engine::Redis);
@@ -113,6 +116,7 @@ async fn a_store_that_forgets_everything_admits_no_burst() {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_store_that_forgets_everything_in_the_middle_of_a_burst_admits_no_second_one() {
     let _alone = alone().await;
     let server = Server::start(Engine::Redis);
@@ -132,6 +136,7 @@ async fn a_store_that_forgets_everything_in_the_middle_of_a_burst_admits_no_seco
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn idle_replicas_add_their_shares_once_when_the_store_of_a_busy_one_is_lost() {
     let _alone = alone().await;
     let mut server = Server::start(Engine::Redis);
@@ -156,6 +161,7 @@ async fn idle_replicas_add_their_shares_once_when_the_store_of_a_busy_one_is_los
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn without_the_store_a_closed_gateway_admits_nothing() {
     let _alone = alone().await;
     let mut server = Server::start(Engine::Redis);

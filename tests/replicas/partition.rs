@@ -58,18 +58,21 @@ async fn assert_at_most(most: usize, line: Line, count: usize, what: &str) {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_replica_that_is_cut_off_alone_adds_its_share() {
     let _alone = alone().await;
     assert_at_most(LIMIT + SHARE, Line::Silent, 1, "one replica cut off").await;
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn replicas_that_are_all_cut_off_keep_to_the_limit() {
     let _alone = alone().await;
     assert_at_most(LIMIT, Line::Silent, REPLICAS, "all replicas cut off").await;
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_slow_store_is_like_a_lost_one() {
     let _alone = alone().await;
     let slow = Line::Slow(Duration::from_secs(2));
@@ -77,6 +80,7 @@ async fn a_slow_store_is_like_a_lost_one() {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: .ci/run replicas"]
 async fn a_replica_that_nobody_asked_while_it_was_cut_off_trusts_no_emptied_store() {
     let _alone = alone().await;
     let server = Server::start(Engine::Redis);
