@@ -110,7 +110,7 @@ fn form(words: &str) -> Value {
     }
     match words {
         "address" => text(r"^(\S+:[0-9]+|.*\$\{.+)$"),
-        "file" | "file, or `off`" | "URL" | "`preserve`, `upstream`, or a name" => {
+        "text" | "file" | "file, or `off`" | "URL" | "`preserve`, `upstream`, or a name" => {
             json!({ "type": "string" })
         }
         "URL, or a list of up to 64" => json!({ "anyOf": [
