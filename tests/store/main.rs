@@ -1,7 +1,7 @@
 //! The shared store against real servers, which the tests start and end.
 //!
 //! They need `redis-server` and `redis-sentinel` (`apt-get install redis-server redis-sentinel`),
-//! and take `valkey-server` where `MASKGATE_VALKEY` names one; `tests/run` sees to all of them.
+//! and take `valkey-server` where `VALKEY_SERVER` names one; `tests/run` sees to all of them.
 //! `MASKGATE_SEED=… cargo test --test store` repeats a run; a failure names its seed.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]

@@ -31,9 +31,9 @@ pub(crate) enum Engine {
 impl Engine {
     /// All that are installed: always Redis, and Valkey where the environment names it.
     pub(crate) fn installed() -> Vec<Self> {
-        let valkey = std::env::var_os("MASKGATE_VALKEY").is_some();
+        let valkey = std::env::var_os("VALKEY_SERVER").is_some();
         if !valkey {
-            println!("MASKGATE_VALKEY is not set: without Valkey");
+            println!("VALKEY_SERVER is not set: without Valkey");
         }
         [Some(Self::Redis), valkey.then_some(Self::Valkey)].into_iter().flatten().collect()
     }
@@ -41,7 +41,7 @@ impl Engine {
     pub(crate) fn program(self) -> PathBuf {
         match self {
             Self::Redis => "redis-server".into(),
-            Self::Valkey => std::env::var_os("MASKGATE_VALKEY").unwrap().into(),
+            Self::Valkey => std::env::var_os("VALKEY_SERVER").unwrap().into(),
         }
     }
 }
