@@ -39,5 +39,5 @@ fn the_configuration_of_each_manifest_has_no_mistake() {
         }
     }
     fs::remove_dir_all(directory).unwrap();
-    assert_eq!(checked, 2);
+    assert_eq!(checked, 3);
 }
