@@ -57,6 +57,8 @@ this clock is the machine's and cannot be turned; start with `--clock manual`\n"
 pub struct Control {
     backend: Arc<Backend>,
     clock: Clock,
+    /// When it was made: the zero of the machine's clock is the machine's.
+    begun: Tick,
 }
 
 /// Whether a path belongs to the control, whether there is one or not.
@@ -66,8 +68,9 @@ pub fn is_for(path: &str) -> bool {
 
 impl Control {
     /// The control of this backend and of the clock that it was made with.
-    pub const fn new(backend: Arc<Backend>, clock: Clock) -> Self {
-        Self { backend, clock }
+    pub fn new(backend: Arc<Backend>, clock: Clock) -> Self {
+        let begun = clock.now();
+        Self { backend, clock, begun }
     }
 
     /// Answers a request for one of the pages of [`INDEX`].
@@ -110,7 +113,7 @@ impl Control {
 
     fn time(&self) -> Response<Full<Bytes>> {
         let kind = if self.clock.is_manual() { "manual" } else { "system" };
-        let elapsed = self.clock.now().since(Tick::default());
+        let elapsed = self.clock.now().since(self.begun);
         let date = self.backend.date();
         let (seconds, micros) = (elapsed.as_secs(), elapsed.subsec_micros());
         json(Ok(format!(

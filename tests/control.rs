@@ -11,7 +11,9 @@ use std::net::TcpStream;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::time::Duration;
 
+use maskgate::time::Clock;
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_maskgate");
@@ -117,6 +119,17 @@ fn the_clock_ends_a_session_of_the_backend_too() {
         (&"manual".into(), Some(61.0))
     );
     assert_eq!(json(&call(&demo.public, "GET", &path, ""))["status"], "closed");
+}
+
+#[test]
+fn the_machines_clock_is_told_since_the_start() {
+    let clock = Clock::system();
+    let begun = clock.now();
+    let demo = Running::start(&["demo"]);
+    let told = json(&call(&demo.admin, "GET", "/clock", ""));
+    assert_eq!(told["kind"], "system");
+    let elapsed = Duration::from_secs_f64(told["elapsed_seconds"].as_f64().unwrap());
+    assert!(elapsed <= clock.now().since(begun), "{elapsed:?}");
 }
 
 #[test]
