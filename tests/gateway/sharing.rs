@@ -10,7 +10,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use maskgate::time::Clock;
-use maskgate::time::Tick;
 
 use crate::support::Gateway;
 use crate::support::Reply;
@@ -116,7 +115,8 @@ async fn three_gateways_admit_together_what_one_would() {
         stands(gateway, "trusted").await;
     }
     let request = Request::get(service_path("/Sessions"));
-    let (clock, begun) = (Clock::system(), Tick::default());
+    let clock = Clock::system();
+    let begun = clock.now();
     let together = admitted(&gateways, &request, 100).await;
     assert!(together == 150 || clock.now().since(begun) > WINDOW, "{together}");
     assert_eq!(upstream.received().len(), together);
@@ -141,7 +141,8 @@ async fn without_the_store_each_admits_its_share_and_after_it_nobody_starts_anew
         assert_eq!(gateway.page("/readyz").await.status, 200);
     }
     let request = Request::get(service_path("/Sessions"));
-    let (clock, begun) = (Clock::system(), Tick::default());
+    let clock = Clock::system();
+    let begun = clock.now();
     let alone = admitted(&gateways, &request, 70).await;
     assert!(alone == 150 || clock.now().since(begun) > WINDOW, "{alone}");
     let _redis = Redis::at(redis.port);
@@ -153,7 +154,8 @@ async fn without_the_store_each_admits_its_share_and_after_it_nobody_starts_anew
     for gateway in &gateways {
         stands(gateway, "trusted").await;
     }
-    let (clock, begun) = (Clock::system(), Tick::default());
+    let clock = Clock::system();
+    let begun = clock.now();
     let again = admitted(&gateways, &request, 100).await;
     assert!(again == 150 || clock.now().since(begun) > WINDOW, "{again}");
 }
@@ -172,7 +174,8 @@ async fn a_client_is_told_what_is_left_of_the_shared_window() {
         stands(gateway, "trusted").await;
     }
     let request = Request::get(service_path("/Sessions"));
-    let (clock, begun) = (Clock::system(), Tick::default());
+    let clock = Clock::system();
+    let begun = clock.now();
     for expected in [149, 148, 147] {
         let left = remaining(&one.send(&request).await);
         assert!(left == expected || clock.now().since(begun) > WINDOW, "{left}");
@@ -240,7 +243,8 @@ async fn every_offer_is_charged_where_offers_count() {
     let gateway = Gateway::toward(&url, &yaml, Clock::system()).await;
     stands(&gateway, "trusted").await;
     let request = Request::get(service_path("/Sessions"));
-    let (clock, begun) = (Clock::system(), Tick::default());
+    let clock = Clock::system();
+    let begun = clock.now();
     let statuses = client::statuses(gateway.address, &request, 20).await;
     let admitted = statuses.iter().filter(|status| **status == 200).count();
     assert!(admitted == 5 || clock.now().since(begun) > WINDOW, "{admitted}");
