@@ -25,6 +25,15 @@ mod proxy_protocol;
 mod reload;
 mod retries;
 mod routes;
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    dead_code,
+    reason = "the tests of the store ask more of them, in real time"
+)]
+#[path = "../store/support/mod.rs"]
+mod servers;
 mod sharing;
 mod shutdown;
 mod spec;

@@ -3,14 +3,12 @@
 //! Time is real here, as it is the server's that decides. What has to pass is waited for; nothing
 //! is asserted that a slow machine could not do.
 
-use std::net::TcpListener;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
 use std::time::Duration;
 
 use maskgate::time::Clock;
 
+use crate::servers::server::Engine;
+use crate::servers::server::Server;
 use crate::support::Gateway;
 use crate::support::Reply;
 use crate::support::Request;
@@ -22,48 +20,9 @@ use crate::support::upstream::Behaviour;
 /// The API's own.
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// A server without files, ended with this.
-struct Redis {
-    port: u16,
-    process: Child,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self::at(port)
-    }
-
-    fn at(port: u16) -> Self {
-        let process = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--maxmemory-policy", "noeviction", "--dir", "/tmp"])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { port, process }
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
-
 /// A gateway that shares `limits` with two others, with more time for the store than anybody
 /// should give it: the machine may be slow.
-async fn sharing(redis: &Redis, upstream: &Upstream, more: &str) -> Gateway {
+async fn sharing(redis: &Server, upstream: &Upstream, more: &str) -> Gateway {
     let yaml = format!(
         "store: {{ redis: {{ url: '{}', replicas: 3, deadline: 500ms{more} }} }}\n",
         redis.url()
@@ -83,7 +42,7 @@ async fn stands(gateway: &Gateway, condition: &str) {
     assert!(waited.await.is_ok(), "never {condition}");
 }
 
-async fn three(redis: &Redis, upstream: &Upstream, more: &str) -> [Gateway; 3] {
+async fn three(redis: &Server, upstream: &Upstream, more: &str) -> [Gateway; 3] {
     let mut gateways = Vec::new();
     for _ in 0..3 {
         gateways.push(sharing(redis, upstream, more).await);
@@ -109,7 +68,8 @@ async fn admitted(gateways: &[Gateway], request: &Request, count: usize) -> usiz
 
 #[tokio::test]
 async fn three_gateways_admit_together_what_one_would() {
-    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let (redis, upstream) =
+        (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(200, "{}")));
     let gateways = three(&redis, &upstream, "").await;
     for gateway in &gateways {
         stands(gateway, "trusted").await;
@@ -129,7 +89,7 @@ async fn three_gateways_admit_together_what_one_would() {
 
 #[tokio::test]
 async fn without_the_store_each_admits_its_share_and_after_it_nobody_starts_anew() {
-    let mut redis = Redis::start();
+    let mut redis = Server::start(Engine::Redis);
     let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
     let gateways = three(&redis, &upstream, "").await;
     for gateway in &gateways {
@@ -145,7 +105,7 @@ async fn without_the_store_each_admits_its_share_and_after_it_nobody_starts_anew
     let begun = clock.now();
     let alone = admitted(&gateways, &request, 70).await;
     assert!(alone == 150 || clock.now().since(begun) > WINDOW, "{alone}");
-    let _redis = Redis::at(redis.port);
+    redis.start_again();
     for gateway in &gateways {
         stands(gateway, "sharing").await;
     }
@@ -168,7 +128,8 @@ fn remaining(reply: &Reply) -> u32 {
 
 #[tokio::test]
 async fn a_client_is_told_what_is_left_of_the_shared_window() {
-    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let (redis, upstream) =
+        (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(200, "{}")));
     let [one, other, third] = three(&redis, &upstream, "").await;
     for gateway in [&one, &other, &third] {
         stands(gateway, "trusted").await;
@@ -190,7 +151,8 @@ async fn a_client_is_told_what_is_left_of_the_shared_window() {
 
 #[tokio::test]
 async fn what_the_upstream_refuses_a_stranger_is_given_back_to_all() {
-    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(401, "{}")));
+    let (redis, upstream) =
+        (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(401, "{}")));
     let one = sharing(&redis, &upstream, "").await;
     stands(&one, "trusted").await;
     let request = Request::get(service_path("/Sessions"));
@@ -214,7 +176,7 @@ async fn what_the_upstream_refuses_a_stranger_is_given_back_to_all() {
 
 #[tokio::test]
 async fn closed_admits_nobody_without_the_store_and_says_so() {
-    let mut redis = Redis::start();
+    let mut redis = Server::start(Engine::Redis);
     let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
     let gateway = sharing(&redis, &upstream, ", on_loss: closed").await;
     stands(&gateway, "trusted").await;
@@ -233,7 +195,8 @@ async fn closed_admits_nobody_without_the_store_and_says_so() {
 
 #[tokio::test]
 async fn every_offer_is_charged_where_offers_count() {
-    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let (redis, upstream) =
+        (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(200, "{}")));
     let yaml = format!(
         "store: {{ redis: {{ url: '{}', replicas: 1, deadline: 500ms }} }}\n\
          limits: {{ rate: {{ requests_per_second: 1, window: 5s, count: offered }} }}\n",
@@ -253,7 +216,8 @@ async fn every_offer_is_charged_where_offers_count() {
 
 #[tokio::test]
 async fn a_rule_on_trial_asks_the_store_and_forwards() {
-    let (redis, upstream) = (Redis::start(), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let (redis, upstream) =
+        (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(200, "{}")));
     let yaml = format!(
         "store: {{ redis: {{ url: '{}', replicas: 1, deadline: 500ms }} }}\n\
          limits: {{ mode: shadow, rate: {{ requests_per_second: 1, window: 5s }} }}\n",

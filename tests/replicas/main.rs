@@ -30,6 +30,3 @@ mod servers;
 #[expect(dead_code, unused_imports, reason = "the tests of faults ask more of it")]
 #[path = "../faults/support/mod.rs"]
 mod support;
-
-/// One second in the unit of the script.
-const SECOND: u64 = 1_000_000;

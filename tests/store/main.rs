@@ -31,9 +31,7 @@ use requests::class;
 use requests::limit;
 use requests::with_rate;
 use subject::Admission;
-
-/// One second in the unit of the script.
-const SECOND: u64 = 1_000_000;
+use support::SECOND;
 
 /// How many of `requests` requests at `micros` are admitted.
 fn admitted(admission: &Admission, policy: &Policy, requests: usize, micros: u64) -> usize {

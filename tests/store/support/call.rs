@@ -20,7 +20,7 @@ pub(crate) struct Limit {
 
 impl Limit {
     /// The API's own.
-    pub(crate) const API: Self = Self { admissions: 150, span: 5 * crate::SECOND, burst: None };
+    pub(crate) const API: Self = Self { admissions: 150, span: 5 * super::SECOND, burst: None };
 }
 
 /// What a call charges to a window.

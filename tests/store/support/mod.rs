@@ -10,6 +10,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 use std::time::Instant;
 
+/// One second in the unit of the script.
+pub(crate) const SECOND: u64 = 1_000_000;
 /// Nothing takes longer on a machine that is slow by a factor of ten.
 pub(crate) const SLOW: Duration = Duration::from_mins(1);
 
