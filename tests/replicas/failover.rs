@@ -18,7 +18,6 @@ use crate::outside::LIMIT;
 use crate::outside::Outside;
 use crate::outside::SPAN;
 use crate::servers::cluster::Cluster;
-use crate::servers::free_port;
 use crate::servers::sentinel::MASTER;
 use crate::servers::sentinel::Watched;
 use crate::servers::sentinel::is_following;
@@ -78,18 +77,7 @@ fn signal_all(processes: &[Pid], signal: Signal) {
 /// A replica of each node of a Cluster.
 fn replicas_of(cluster: &Cluster) -> Vec<Server> {
     let start = |master: &Server| {
-        let bus = free_port().to_string();
-        let arguments = [
-            "--cluster-enabled",
-            "yes",
-            "--cluster-port",
-            &bus,
-            "--cluster-node-timeout",
-            "2000",
-            "--cluster-replica-validity-factor",
-            "0",
-        ];
-        let replica = Server::with(Engine::Redis, &arguments);
+        let replica = Cluster::node(Engine::Redis, &["--cluster-replica-validity-factor", "0"]);
         cluster.introduce(&replica);
         let mut id = redis::cmd("CLUSTER");
         let id: String = id.arg("MYID").query(&mut master.connect()).unwrap();

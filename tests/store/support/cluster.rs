@@ -16,7 +16,7 @@ const NODES: u32 = 3;
 impl Cluster {
     /// Starts three nodes, tells them of each other, and waits until they agree.
     pub(crate) fn start(engine: Engine) -> Self {
-        let nodes: Vec<_> = (0..NODES).map(|_| Self::node(engine)).collect();
+        let nodes: Vec<_> = (0..NODES).map(|_| Self::node(engine, &[])).collect();
         for (number, node) in (0..).zip(&nodes) {
             let (from, to) = (SLOTS * number / NODES, SLOTS * (number + 1) / NODES - 1);
             let mut connection = node.connect();
@@ -37,9 +37,10 @@ impl Cluster {
         meet.exec(&mut node.connect()).unwrap();
     }
 
-    fn node(engine: Engine) -> Server {
+    /// A node that nobody knows yet, with arguments of its own beside those that all have.
+    pub(crate) fn node(engine: Engine, arguments: &[&str]) -> Server {
         let bus = super::free_port().to_string();
-        let arguments = [
+        let common = [
             "--cluster-enabled",
             "yes",
             "--cluster-port",
@@ -47,7 +48,7 @@ impl Cluster {
             "--cluster-node-timeout",
             "2000",
         ];
-        Server::with(engine, &arguments)
+        Server::with(engine, &[&common, arguments].concat())
     }
 
     fn is_whole(&self) -> bool {
