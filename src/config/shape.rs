@@ -15,6 +15,7 @@ use serde::de::SeqAccess;
 use serde::de::Unexpected;
 use serde::de::Visitor;
 
+use crate::config::path::KeyPath;
 use crate::config::word::Word;
 use crate::policy::pools::Share;
 
@@ -133,6 +134,20 @@ impl Visitor<'_> for PortionVisitor {
 pub(crate) enum OneOrMany {
     One(String),
     Many(Vec<Option<Word<String>>>),
+}
+
+impl OneOrMany {
+    /// Each of the texts with its place, where `path` is that of all; none where one was refused.
+    pub(crate) fn texts(&self, path: &KeyPath) -> Vec<(KeyPath, Option<&str>)> {
+        match self {
+            Self::One(text) => vec![(path.clone(), Some(text))],
+            Self::Many(texts) => {
+                let texts =
+                    texts.iter().map(|text| text.as_ref().map(|Word(text)| text.as_str()));
+                texts.enumerate().map(|(index, text)| (path.index(index), text)).collect()
+            }
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for OneOrMany {

@@ -16,7 +16,6 @@ use crate::config::path::KeyPath;
 use crate::config::pem;
 use crate::config::raw::RawRedis;
 use crate::config::raw::RawStore;
-use crate::config::shape::OneOrMany;
 use crate::config::shape::Truth;
 use crate::config::word::Word;
 use crate::policy::store::OnLoss;
@@ -148,14 +147,7 @@ fn addresses(
     notes: &mut Notes,
 ) -> (Vec<StoreAddress>, bool) {
     let path = section.key("url");
-    let urls: Vec<(KeyPath, Option<&str>)> = match &raw.url {
-        None => Vec::new(),
-        Some(OneOrMany::One(url)) => vec![(path.clone(), Some(url))],
-        Some(OneOrMany::Many(urls)) => {
-            let texts = urls.iter().map(|url| url.as_ref().map(|Word(url)| url.as_str()));
-            texts.enumerate().map(|(index, url)| (path.index(index), url)).collect()
-        }
-    };
+    let urls = raw.url.as_ref().map(|url| url.texts(&path)).unwrap_or_default();
     if urls.is_empty() {
         let help = "add `url: redis://HOST:PORT`";
         notes.complain(At::Value(path), "no server is given", help);

@@ -59,14 +59,7 @@ pub(super) fn upstream(
 
 fn origins(raw: Option<&OneOrMany>, notes: &mut Notes) -> Vec<Origin> {
     let path = KeyPath::of("upstream.url");
-    let urls: Vec<(KeyPath, Option<&str>)> = match raw {
-        None => Vec::new(),
-        Some(OneOrMany::One(url)) => vec![(path.clone(), Some(url))],
-        Some(OneOrMany::Many(urls)) => {
-            let texts = urls.iter().map(|url| url.as_ref().map(|Word(url)| url.as_str()));
-            texts.enumerate().map(|(index, url)| (path.index(index), url)).collect()
-        }
-    };
+    let urls = raw.map(|url| url.texts(&path)).unwrap_or_default();
     if urls.is_empty() {
         let help = "write `upstream: { url: http://HOST:PORT }` in the configuration file, set \
                     MASKGATE_UPSTREAM__URL, or give --upstream URL";
