@@ -11,6 +11,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::admit::key::Scope;
+use crate::admit::shrink::shrink;
 use crate::sid::Digest;
 use crate::sync::Mutex;
 use crate::sync::MutexGuard;
@@ -95,10 +96,7 @@ impl KnownCredentials {
         for shard in &self.shards {
             let mut shard = lock(shard);
             shard.retain(|_, accepted| is_on(*accepted, now));
-            let room = shard.len().saturating_mul(4);
-            if shard.capacity() > room {
-                shard.shrink_to(room / 2);
-            }
+            shrink(&mut shard);
         }
     }
 

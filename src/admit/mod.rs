@@ -17,6 +17,7 @@ pub mod learned;
 mod learning;
 mod reach;
 mod shared;
+mod shrink;
 pub mod standing;
 pub mod store;
 pub mod window;

@@ -10,6 +10,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::admit::learned::spellings::Spellings;
+use crate::admit::shrink::shrink;
 use crate::sid::Digest;
 use crate::sid::Sid;
 use crate::sync::Mutex;
@@ -101,11 +102,9 @@ impl Aliases {
                 }
                 is_on
             });
-            let room = of_digest.len().saturating_mul(4);
-            if of_digest.capacity() > room {
-                of_digest.shrink_to(room / 2);
-            }
-            if turns.len() > room {
+            shrink(of_digest);
+            // Most of them have been forgotten.
+            if turns.len() > of_digest.len().saturating_mul(4) {
                 turns.clear();
                 turns.extend(of_digest.keys());
                 turns.shrink_to_fit();

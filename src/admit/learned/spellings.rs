@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
+use crate::admit::shrink::shrink;
 use crate::sid::Digest;
 use crate::sid::Sid;
 
@@ -48,11 +49,7 @@ impl Spellings {
     /// Gives memory back that is not needed any more.
     pub(super) fn shrink(&self) {
         for shard in &self.0 {
-            let mut shard = lock(shard);
-            let room = shard.len().saturating_mul(4);
-            if shard.capacity() > room {
-                shard.shrink_to(room / 2);
-            }
+            shrink(&mut lock(shard));
         }
     }
 
