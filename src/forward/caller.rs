@@ -12,7 +12,7 @@ use http::HeaderName;
 use http::HeaderValue;
 use http::header::FORWARDED;
 
-use crate::authority::host_and_port;
+use crate::authority::is_host_and_port;
 use crate::policy::networks::Networks;
 use crate::policy::upstream::Scheme;
 
@@ -132,8 +132,7 @@ fn proto(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 fn host(headers: &HeaderMap) -> Option<HeaderValue> {
-    let told = single(headers, X_FORWARDED_HOST)?;
-    host_and_port(told.as_bytes()).map(|_| told.clone())
+    single(headers, X_FORWARDED_HOST).filter(|told| is_host_and_port(told.as_bytes())).cloned()
 }
 
 /// The lines of `Forwarded`, where all of them are well-formed (RFC 7239 §4).

@@ -63,7 +63,7 @@ impl Framing {
     }
 
     /// Judges the values of every `Content-Length` and of every `Transfer-Encoding`.
-    pub(crate) fn of_values<'v>(
+    fn of_values<'v>(
         mut lengths: impl Iterator<Item = &'v [u8]>,
         mut codings: impl Iterator<Item = &'v [u8]>,
     ) -> Result<Self, FramingFault> {
