@@ -10,8 +10,8 @@ use super::fill::Times;
 use crate::sync::atomic::AtomicU64;
 use crate::sync::atomic::Ordering;
 
-/// A slot's word is `lap:16 | time:48`. 48 bits of microseconds last 8.9 years of uptime; from
-/// then on all times are equal, and a full window stays full.
+/// A slot's word is `lap:16 | time:48`. 48 bits of microseconds last 8.9 years of the machine's
+/// uptime; from then on all times are equal, and a full window stays full.
 const TIME_BITS: u32 = 48;
 pub(super) const TIME_MASK: u64 = 0xffff_ffff_ffff;
 /// Laps are counted modulo 65,536 and the first is 1, so a slot never written has the lap that
