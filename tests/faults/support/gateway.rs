@@ -153,8 +153,14 @@ impl Gateway {
         fs::read_dir(self.proc("fd")).unwrap().count()
     }
 
+    /// Without those of the allocator, which come with the first allocations of other threads.
     pub(crate) fn threads(&self) -> usize {
-        fs::read_dir(self.proc("task")).unwrap().count()
+        let tasks = fs::read_dir(self.proc("task")).unwrap();
+        let names = tasks.filter_map(|task| {
+            // One may end between being listed and being read.
+            fs::read_to_string(task.unwrap().path().join("comm")).ok()
+        });
+        names.filter(|name| !name.starts_with("jemalloc")).count()
     }
 
     fn proc(&self, name: &str) -> String {
