@@ -35,9 +35,9 @@ const RANKS: &[&[&str]] = &[
     &["reject", "restart"],
     &["observe"],
     &["respond", "report"],
-    &["gateway", "door"],
+    &["gateway", "door", "listen"],
     &["worker", "state"],
-    &["listen", "admin", "reload", "sweep", "watchdog"],
+    &["admin", "reload", "sweep", "watchdog"],
     &["server"],
 ];
 

@@ -10,7 +10,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::time;
@@ -28,7 +27,7 @@ use crate::door;
 use crate::door::Certificate;
 use crate::door::Door;
 use crate::gateway::Shared;
-use crate::listen::Acceptor;
+use crate::listen::Roster;
 use crate::observe;
 use crate::observe::events::EventLog;
 use crate::observe::journal::Journal;
@@ -204,8 +203,7 @@ impl Server {
     ) -> Result<(), StartError> {
         let (address, admin_address) = (self.address()?, self.admin_address()?);
         let (stage, stages) = watch::channel(Stage::Serving);
-        let closed = Arc::new(Notify::new());
-        let workers = self.start_workers(&stages, &closed)?;
+        let (roster, workers) = self.start_workers(&stages)?;
         let gateway = Arc::clone(&self.state);
         let pages = match self.control {
             Some(control) => Pages::GatewayAndBackend(gateway, control),
@@ -222,23 +220,15 @@ impl Server {
             tokio::spawn(reload(reloader)),
             tokio::spawn(share(Arc::clone(&self.state))),
         ];
-        let acceptor = Acceptor::new(
-            self.listener,
-            self.settings.max_connections,
-            Arc::clone(&self.state.metrics),
-            closed,
-        )?;
+        roster.begin(self.listener)?;
         self.state.set_ready(true);
         tracing::info!(%address, admin = %admin_address, "serving");
         self.state.manager.ready(&format!("Serving at {address}, admin {admin_address}"));
-        tokio::select! {
-            () = acceptor.hand_out(&workers) => {}
-            () = shutdown => {}
-        }
+        shutdown.await;
         self.state.set_ready(false);
         self.state.manager.stopping();
         tokio::select! {
-            () = drain(&self.settings, acceptor, workers, &stage) => {}
+            () = drain(&self.settings, workers, &stage) => {}
             () = do_not_wait(hurry, &stage) => {}
         }
         succession::leave(self.legacy, &self.state.shared);
@@ -256,8 +246,7 @@ impl Server {
     fn start_workers(
         &self,
         stages: &watch::Receiver<Stage>,
-        closed: &Arc<Notify>,
-    ) -> io::Result<Vec<Worker>> {
+    ) -> io::Result<(Arc<Roster>, Vec<Worker>)> {
         let parts = worker::Parts {
             shared: Arc::clone(&self.state.shared),
             door: Arc::clone(&self.door),
@@ -267,31 +256,28 @@ impl Server {
             journal: self.journal.clone(),
             stage: stages.clone(),
             drain_time: self.settings.drain.saturating_sub(linger(&self.settings)),
-            closed: Arc::clone(closed),
         };
-        (0..self.settings.workers.get())
-            .map(|index| Worker::start(index, parts.clone()))
-            .collect()
+        let (roster, places) = Roster::new(
+            self.settings.workers,
+            self.settings.max_connections,
+            Arc::clone(&self.state.metrics),
+        );
+        let places = places.into_iter().enumerate();
+        let start = |(index, place)| Worker::start(index, place, parts.clone());
+        Ok((roster, places.map(start).collect::<io::Result<_>>()?))
     }
 }
 
 /// Ends the workers: new connections are served for as long as `linger` says, those that are open
 /// for as long as `drain` says.
-async fn drain(
-    settings: &Settings,
-    acceptor: Acceptor,
-    workers: Vec<Worker>,
-    stage: &watch::Sender<Stage>,
-) {
+async fn drain(settings: &Settings, workers: Vec<Worker>, stage: &watch::Sender<Stage>) {
     tracing::info!(limit = ?settings.drain, "draining");
     go_on_to(stage, Stage::Draining);
     let mut stages = stage.subscribe();
     tokio::select! {
-        () = acceptor.hand_out(&workers) => {}
         () = time::sleep(linger(settings)) => {}
         () = worker::reached(&mut stages, Stage::Over) => {}
     }
-    acceptor.hand_out_rest(&workers).await;
     go_on_to(stage, Stage::Closing);
     // The workers keep to the limit themselves; this one is for a thread that hangs.
     let hang = settings.drain.saturating_add(Duration::from_secs(1));

@@ -3,13 +3,12 @@
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
-use std::net::TcpStream;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time;
 
@@ -51,7 +50,6 @@ impl OpenConnection {
         peer: SocketAddr,
     ) -> Result<(), ServeError> {
         let local = &self.local;
-        let stream = tokio::net::TcpStream::from_std(stream)?;
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT)?;
         let timeouts = local.gateway.shared.policy.snapshot().clients.timeouts;
@@ -92,8 +90,7 @@ async fn too_late(stages: &mut watch::Receiver<Stage>, begun: &Cell<bool>) {
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         let local = &self.local;
-        local.open.fetch_sub(1, Ordering::Relaxed);
-        local.closed.notify_one();
+        local.place.closed();
         local.gateway.observer.metrics.connection_closed();
         local.left.set(local.left.get().saturating_sub(1));
         local.emptied.notify_one();

@@ -11,17 +11,14 @@ mod pulse;
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
-use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::Notify;
-use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::task;
@@ -34,6 +31,8 @@ use crate::forward::Forwarder;
 use crate::gateway::Gateway;
 use crate::gateway::Shared;
 use crate::http1::Workbench;
+use crate::listen::Batons;
+use crate::listen::Place;
 use crate::observe::Observer;
 use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
@@ -66,8 +65,6 @@ pub struct Parts {
     pub stage: watch::Receiver<Stage>,
     /// How long connections have to end when there are no new ones any more.
     pub drain_time: Duration,
-    /// Wakes the acceptor when a connection has closed.
-    pub closed: Arc<Notify>,
 }
 
 /// How far a server is from its end.
@@ -89,39 +86,28 @@ pub(crate) async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
     drop(stages.wait_for(|now| *now >= stage).await);
 }
 
-/// A running worker, as the acceptor knows it.
+/// A running worker.
 #[derive(Debug)]
 pub struct Worker {
-    connections: mpsc::UnboundedSender<(TcpStream, SocketAddr)>,
-    open: Arc<AtomicUsize>,
     pulse: Pulse,
     ended: oneshot::Receiver<()>,
 }
 
 impl Worker {
-    /// Starts a thread that serves what it is handed.
-    pub fn start(index: usize, parts: Parts) -> io::Result<Self> {
+    /// Starts a thread that serves what it accepts. `index`: for its name.
+    pub fn start(index: usize, place: (Place, Batons), parts: Parts) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let (connections, incoming) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel::<()>();
-        let open = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&open);
         let (pulse, asked) = Pulse::new();
         thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             let local = LocalSet::new();
             local.spawn_local(asked.answer());
-            local.block_on(&runtime, run(parts, incoming, counted));
+            local.block_on(&runtime, run(parts, place));
             drop(local);
             // Dropping it tells whoever waits.
             drop(end);
         })?;
-        Ok(Self { connections, open, pulse, ended })
-    }
-
-    /// How many connections it has.
-    pub fn open(&self) -> usize {
-        // Relaxed: a count that is a moment old only makes the next hand-out less even.
-        self.open.load(Ordering::Relaxed)
+        Ok(Self { pulse, ended })
     }
 
     /// Tells whether it still runs, also when it is waited for its end.
@@ -129,18 +115,8 @@ impl Worker {
         self.pulse.clone()
     }
 
-    /// Hands it a connection, which counts as open from now on.
-    pub fn hand(&self, stream: TcpStream, peer: SocketAddr) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        // A worker that has ended has no connections left to refuse it for.
-        if self.connections.send((stream, peer)).is_err() {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
     /// Waits until the worker has ended.
     pub async fn ended(self) {
-        drop(self.connections);
         drop(self.ended.await);
     }
 }
@@ -152,41 +128,24 @@ struct Local {
     workbench: Rc<Workbench>,
     http2: hyper::server::conn::http2::Builder<http2::OnThisThread>,
     stage: watch::Receiver<Stage>,
-    open: Arc<AtomicUsize>,
-    closed: Arc<Notify>,
+    place: Place,
     /// Connections that have not ended, and who waits for the last of them.
     left: Cell<usize>,
     emptied: Notify,
 }
 
-async fn run(
-    parts: Parts,
-    mut incoming: mpsc::UnboundedReceiver<(TcpStream, SocketAddr)>,
-    open: Arc<AtomicUsize>,
-) {
+async fn run(parts: Parts, (place, batons): (Place, Batons)) {
     let drain_time = parts.drain_time;
     let mut stage = parts.stage.clone();
-    let local = Rc::new(Local::new(parts, open));
+    let local = Rc::new(Local::new(parts, place));
     let log = Rc::clone(&local.gateway.observer.log);
     task::spawn_local(Rc::clone(&log).hand_on());
     task::spawn_local(housekeeping(Rc::clone(&local)));
     if let Some(links) = &local.gateway.links {
         task::spawn_local(Rc::clone(links).keep());
     }
-    loop {
-        tokio::select! {
-            handed = incoming.recv() => match handed {
-                Some((stream, peer)) => local.accept(stream, peer),
-                None => break,
-            },
-            () = reached(&mut stage, Stage::Closing) => break,
-        }
-    }
-    // What was handed over just before is served too.
-    incoming.close();
-    while let Some((stream, peer)) = incoming.recv().await {
-        local.accept(stream, peer);
-    }
+    let closing = reached(&mut stage, Stage::Closing);
+    local.place.accept(batons, closing, |stream, peer| local.serve(stream, peer)).await;
     // Those that do not end in time are cut off with the runtime.
     tokio::select! {
         () = local.all_ended() => {}
@@ -206,7 +165,7 @@ async fn housekeeping(local: Rc<Local>) {
 }
 
 impl Local {
-    fn new(parts: Parts, open: Arc<AtomicUsize>) -> Self {
+    fn new(parts: Parts, place: Place) -> Self {
         let clock = parts.shared.clock.clone();
         let observer = Observer {
             metrics: parts.metrics,
@@ -223,14 +182,13 @@ impl Local {
             workbench: Rc::default(),
             http2: http2::builder(),
             stage: parts.stage,
-            open,
-            closed: parts.closed,
+            place,
             left: Cell::new(0),
             emptied: Notify::new(),
         }
     }
 
-    fn accept(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
+    fn serve(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         let connection = OpenConnection::new(Rc::clone(self));
         task::spawn_local(async move {
             if let Err(error) = connection.serve(stream, peer).await {
