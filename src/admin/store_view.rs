@@ -20,6 +20,7 @@ pub(super) fn of(store: &Store, now: Tick) -> Value {
         "servers": servers,
         "tls": config.tls.is_some(),
         "replicas": config.replicas,
+        "place": store.place(now),
         "on_loss": config.on_loss.label(),
         "deadline_seconds": config.deadline.as_secs_f64(),
         "condition": store.condition(now).label(),

@@ -6,7 +6,6 @@
 //! last span. Between question and charge others may be charged: so this process's own window may
 //! hold more than its limit for a moment, but never admits more, as the store does not.
 
-use std::num::NonZeroU32;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ use crate::classify::RequestClass;
 use crate::policy::Policy;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
+use crate::policy::rate::Part;
 use crate::policy::rate::RateRule;
 use crate::time::Tick;
 
@@ -41,8 +41,8 @@ const NO_SHARE: Duration = Duration::from_secs(1);
 pub enum Alone {
     /// By its share.
     Share {
-        /// As one of so many.
-        replicas: NonZeroU32,
+        /// Which that is.
+        part: Part,
         /// And no more than this in a window, where that is less.
         most: Option<u32>,
     },
@@ -123,13 +123,13 @@ impl Admission {
         &self,
         policy: &'p Policy,
         class: &RequestClass,
-        replicas: Option<NonZeroU32>,
+        part: Option<Part>,
         now: Tick,
     ) -> Opening<'p> {
         let mut asked = Asked::of(policy, class, now);
-        if let Some(replicas) = replicas {
-            let Some(limit) = asked.limit.share(replicas) else {
-                let share = Alone::Share { replicas, most: None };
+        if let Some(part) = part {
+            let Some(limit) = asked.limit.share(part) else {
+                let share = Alone::Share { part, most: None };
                 return Opening::Decided(self.admit_alone(policy, class, share, now));
             };
             asked.limit = limit;
@@ -236,8 +236,8 @@ impl Admission {
     ) -> Result<Permit, Denial> {
         let rule = asked.rules.own;
         let limit = match alone {
-            Alone::Share { replicas, most } => {
-                let share = rule.limit.share(replicas);
+            Alone::Share { part, most } => {
+                let share = rule.limit.share(part);
                 share.and_then(|share| most.map_or(Some(share), |most| share.at_most(most)))
             }
             Alone::Full => Some(rule.limit),

@@ -11,7 +11,6 @@
 //!              Admission::admitted · denied
 //! ```
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::admit::Alone;
@@ -35,6 +34,7 @@ use crate::policy::Policy;
 use crate::policy::limit::RateLimitFields;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
+use crate::policy::rate::Part;
 use crate::policy::rate::RateLimit;
 use crate::policy::store::OnLoss;
 use crate::sid::AccountKey;
@@ -99,7 +99,8 @@ impl Gateway {
         }
         let Some(key) = shared_key(&terms.key) else {
             // Nobody knows yet whose it is.
-            let share = Alone::Share { replicas: links.store().config.replicas, most: None };
+            let part = Part::one_of(links.store().config.replicas);
+            let share = Alone::Share { part, most: None };
             return Ok((admission.admit_alone(policy, class, share, now)?, None));
         };
         let sharing = Sharing { gateway: self, links, policy, class, terms, key, now };
@@ -163,21 +164,17 @@ impl Sharing<'_> {
     async fn share(&self, epoch: Epoch) -> Result<Admitted, Denial> {
         let config = &self.links.store().config;
         match config.on_loss {
-            OnLoss::LocalShare => self.ask(epoch, Some(config.replicas)).await,
+            OnLoss::LocalShare => self.ask(epoch, Some(self.part())).await,
             OnLoss::LocalFull => self.ask(epoch, None).await,
             OnLoss::Open | OnLoss::Closed => self.alone(None),
         }
     }
 
     /// Asks the store about what this replica would admit, by the limit or as one of so many.
-    async fn ask(
-        &self,
-        epoch: Epoch,
-        replicas: Option<NonZeroU32>,
-    ) -> Result<Admitted, Denial> {
+    async fn ask(&self, epoch: Epoch, part: Option<Part>) -> Result<Admitted, Denial> {
         let Self { gateway, links, key, now, .. } = self;
         let admission = &gateway.shared.admission;
-        let pending = match admission.begin(self.policy, self.class, replicas, *now) {
+        let pending = match admission.begin(self.policy, self.class, part, *now) {
             Opening::Decided(decided) => return Ok((decided?, None)),
             Opening::Pending(pending) => pending,
         };
@@ -238,9 +235,7 @@ impl Sharing<'_> {
         let config = &links.store().config;
         gateway.observer.metrics.count_store_call(StoreCall::Alone);
         let alone = match config.on_loss {
-            OnLoss::LocalShare => {
-                Alone::Share { replicas: config.replicas, most: self.allowance() }
-            }
+            OnLoss::LocalShare => Alone::Share { part: self.part(), most: self.allowance() },
             OnLoss::LocalFull => Alone::Full,
             OnLoss::Open => Alone::Open,
             OnLoss::Closed => {
@@ -261,6 +256,11 @@ impl Sharing<'_> {
         };
         let ticket = charged.map(|at| self.owe(at));
         Ok((decided?, ticket))
+    }
+
+    /// Which part of the limit is this replica's.
+    fn part(&self) -> Part {
+        self.links.store().part(self.key.bucket(), self.now)
     }
 
     /// What this replica may have of a window that the store told of before it was lost.

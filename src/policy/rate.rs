@@ -54,6 +54,33 @@ pub struct RateLimit {
     burst_admissions: Option<NonZeroU32>,
 }
 
+/// A replica's part of every limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    replicas: NonZeroU32,
+    /// From 0.
+    place: Option<u32>,
+}
+
+impl Part {
+    /// That of one of so many, and nobody knows which.
+    pub const fn one_of(replicas: NonZeroU32) -> Self {
+        Self { replicas, place: None }
+    }
+
+    /// That of the one at this place, from 0: what is left over when a limit is divided is spread
+    /// over the first places, one each.
+    pub const fn placed(replicas: NonZeroU32, place: u32) -> Self {
+        Self { replicas, place: Some(place) }
+    }
+
+    fn of(self, whole: u32) -> u32 {
+        let left_over = whole.checked_rem(self.replicas.get()).unwrap_or_default();
+        let more = self.place.is_some_and(|place| place < left_over);
+        (whole / self.replicas).saturating_add(u32::from(more))
+    }
+}
+
 impl RateLimit {
     /// The API's own limit: 30 a second on the average of 5 s, with bursts to 5 times that.
     pub const API: Self = {
@@ -102,11 +129,10 @@ impl RateLimit {
         })
     }
 
-    /// What each of so many replicas may admit so that all together keep to this limit: the whole
-    /// part of it. None where that is nothing.
+    /// What a replica may admit so that all together keep to this limit. None where that is nothing.
     #[must_use]
-    pub fn share(&self, replicas: NonZeroU32) -> Option<Self> {
-        let of = |whole: NonZeroU32| NonZeroU32::new(whole.get() / replicas);
+    pub fn share(&self, part: Part) -> Option<Self> {
+        let of = |whole: NonZeroU32| NonZeroU32::new(part.of(whole.get()));
         let burst_admissions = match self.burst_admissions {
             Some(whole) => Some(of(whole)?),
             None => None,
@@ -228,6 +254,7 @@ impl fmt::Display for SetBy {
 
 #[cfg(test)]
 mod tests {
+    use super::Part;
     use super::RateLimit;
     use super::RateLimitError;
     use std::num::NonZeroU32;
@@ -255,17 +282,28 @@ mod tests {
     }
 
     #[test]
-    fn the_shares_of_replicas_are_together_no_more_than_the_whole() {
+    fn the_share_of_a_replica_without_a_place_is_the_whole_part() {
         let two_seconds = limit(7, 2.0, 1).unwrap();
         for replicas in 1..=20 {
-            let share = two_seconds.share(nonzero(replicas));
+            let share = two_seconds.share(Part::one_of(nonzero(replicas)));
             let shared = share.map_or((0, 0), |share| {
                 (share.admissions().get(), share.burst_admissions().map_or(0, NonZeroU32::get))
             });
             assert_eq!(shared.0, if replicas > 7 { 0 } else { 14 / replicas });
             assert_eq!(shared.1, if replicas > 7 { 0 } else { 7 / replicas });
         }
-        let third = RateLimit::API.share(nonzero(3)).unwrap();
+    }
+
+    #[test]
+    fn the_shares_of_all_places_are_together_the_whole() {
+        for (admissions, replicas) in (1..=30).flat_map(|all| (1..=20).map(move |of| (all, of)))
+        {
+            let whole = limit(admissions, 1.0, 1).unwrap();
+            let share = |place| whole.share(Part::placed(nonzero(replicas), place));
+            let shares = (0..replicas).filter_map(share).map(|share| share.admissions().get());
+            assert_eq!(shares.sum::<u32>(), admissions, "{admissions} for {replicas}");
+        }
+        let third = RateLimit::API.share(Part::placed(nonzero(3), 0)).unwrap();
         assert_eq!((third.admissions().get(), third.window()), (50, Duration::from_secs(5)));
     }
 

@@ -112,6 +112,13 @@ pub(super) fn heard(value: Value, now: Tick) -> Result<Heard, Fault> {
     Numbers::of(value)?.heard(now)
 }
 
+/// The answer to a call of `place` that has come `now`: the place from 0, where there is one.
+pub(super) fn place(value: Value, now: Tick) -> Result<(Heard, Option<u32>), Fault> {
+    let mut numbers = Numbers::of(value)?;
+    let heard = numbers.heard(now)?;
+    Ok((heard, numbers.small()?.checked_sub(1)))
+}
+
 /// The answer to a call of `epoch` that has come `now`: epoch, run id, time.
 pub(super) fn epoch(value: Value, now: Tick) -> Result<Heard, Fault> {
     let mut numbers = Numbers::of(value)?;
@@ -127,6 +134,7 @@ mod tests {
     use super::StoreBound;
     use super::admit;
     use super::epoch;
+    use super::place;
     use crate::store::fault::Fault;
     use crate::store::trust::Epoch;
     use crate::store::trust::Heard;
@@ -172,6 +180,12 @@ mod tests {
     fn another_epoch_ends_the_answer() {
         let answer = admit(array(&[8, 9, 2, 0, 0, 0]), SENT, NOW).unwrap();
         assert_eq!(answer, (Heard { epoch: Epoch(8), server: 9, at: NOW }, Said::OtherEpoch));
+    }
+
+    #[test]
+    fn a_place_is_counted_from_1_and_0_is_none() {
+        let place_of = |number| place(array(&[7, 9, number]), NOW).unwrap().1;
+        assert_eq!([place_of(0), place_of(1), place_of(3)], [None, Some(0), Some(2)]);
     }
 
     #[test]

@@ -192,6 +192,19 @@ impl Keeper {
         Ok(())
     }
 
+    /// Asks for a place among the replicas, or to keep it. Takes the time of other calls that nobody
+    /// waits for.
+    async fn take_place(&self, connection: &Connection) -> Result<(), Fault> {
+        let store = &self.store;
+        let call = connection.library.place(&store.place, store.config.replicas);
+        let value = connection.call(call, BATCH_TIME).await?;
+        let now = self.clock.now();
+        let (heard, place) = answer::place(value, now)?;
+        store.ledger.hear(Bucket::FIRST, heard, now);
+        store.place.given(place, now);
+        Ok(())
+    }
+
     /// What the server evicts by, where it evicts.
     async fn evicts(&self, connection: &Connection) -> Option<&'static str> {
         const POLICIES: [&str; 10] = [
@@ -233,6 +246,11 @@ impl Keeper {
                 Ok(()) => {
                     self.node.circuit.answered();
                     pause = BEAT;
+                    if buckets.contains(&Bucket::FIRST)
+                        && let Err(fault) = self.take_place(connection).await
+                    {
+                        return fault;
+                    }
                 }
                 Err(Fault::Late) if !self.node.circuit.missed(sent, self.clock.now()) => {
                     pause = self.store.config.deadline;

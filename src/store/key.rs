@@ -54,6 +54,19 @@ impl Bucket {
         Self(hash.to_be_bytes()[0])
     }
 
+    /// That in which the replicas have their places.
+    pub(super) const FIRST: Self = Self(0);
+
+    /// The name of the replicas' places in the store.
+    pub(super) fn places_name(self) -> String {
+        format!("mg1:{{mg{}}}:places", self.0)
+    }
+
+    /// A number that differs from bucket to bucket: 0 to 255.
+    pub(super) fn number(self) -> u32 {
+        self.0.into()
+    }
+
     /// A small number for arrays with one place for each bucket.
     pub fn index(self) -> usize {
         self.0.into()

@@ -137,9 +137,14 @@ impl Ledger {
         self.belief(bucket).is_some_and(|belief| belief.epoch() == epoch)
     }
 
+    /// The longest span that was asked for, and no less than the API's own.
+    pub(super) fn longest(&self) -> Duration {
+        Duration::from_micros(self.longest.load(Ordering::Relaxed))
+    }
+
     /// Whether everything that was asked for so far would be believed.
     pub fn is_settled(&self, now: Tick) -> bool {
-        let span = Duration::from_micros(self.longest.load(Ordering::Relaxed));
+        let span = self.longest();
         let whole = |bucket| self.belief(bucket).is_some_and(|it| it.is_whole(span, now));
         Bucket::all().all(whole)
     }

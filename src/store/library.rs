@@ -15,6 +15,8 @@ use crate::store::key::SharedKey;
 use crate::store::ledger::GiveBack;
 use crate::store::owed::Debt;
 use crate::store::owed::Keep;
+use crate::store::place::LEASE;
+use crate::store::place::Place;
 use crate::store::trust::Epoch;
 use crate::time;
 use crate::time::Tick;
@@ -30,10 +32,11 @@ enum Function {
     GiveBack,
     Push,
     Epoch,
+    Place,
 }
 
 impl Function {
-    const ALL: [Self; 4] = [Self::Admit, Self::GiveBack, Self::Push, Self::Epoch];
+    const ALL: [Self; 5] = [Self::Admit, Self::GiveBack, Self::Push, Self::Epoch, Self::Place];
 
     /// Its name with the version of the library, so that two versions can be there at once.
     const fn name(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Function {
             Self::GiveBack => "maskgate_1_give_back",
             Self::Push => "maskgate_1_push",
             Self::Epoch => "maskgate_1_epoch",
+            Self::Place => "maskgate_1_place",
         }
     }
 
@@ -52,6 +56,7 @@ impl Function {
             Self::GiveBack => "give_back",
             Self::Push => "push",
             Self::Epoch => "begin",
+            Self::Place => "place",
         }
     }
 
@@ -124,7 +129,7 @@ impl Library {
         Ok(Self::Scripts(hashes))
     }
 
-    fn call(&self, function: Function, bucket: Bucket, key: Option<SharedKey>) -> Cmd {
+    fn call(&self, function: Function, bucket: Bucket, key: Option<String>) -> Cmd {
         let mut call = match self {
             Self::Functions => cmd("FCALL"),
             Self::Scripts(_) => cmd("EVALSHA"),
@@ -137,7 +142,7 @@ impl Library {
         };
         call.arg(if key.is_some() { 2 } else { 1 }).arg(bucket.epoch_name());
         if let Some(key) = key {
-            call.arg(key.name());
+            call.arg(key);
         }
         call
     }
@@ -145,7 +150,7 @@ impl Library {
     /// Decides one request.
     pub(super) fn admit(&self, question: &Question<'_>) -> Cmd {
         let Question { key, limit, keep, charge, epoch } = *question;
-        let mut call = self.call(Function::Admit, key.bucket(), Some(key));
+        let mut call = self.call(Function::Admit, key.bucket(), Some(key.name()));
         let charge = match charge {
             StoreCharge::Admitted => "a",
             StoreCharge::Offered => "o",
@@ -159,7 +164,7 @@ impl Library {
 
     /// Tells of admissions that the store did not make.
     pub(super) fn push(&self, debt: &Debt, now: Tick) -> Cmd {
-        let mut call = self.call(Function::Push, debt.key.bucket(), Some(debt.key));
+        let mut call = self.call(Function::Push, debt.key.bucket(), Some(debt.key.name()));
         call.arg(debt.keep.admissions).arg(time::micros(debt.keep.span));
         for at in debt.times.iter().rev() {
             call.arg(time::micros(now.since(*at)));
@@ -170,7 +175,7 @@ impl Library {
     /// Takes a charge back.
     pub(super) fn give_back(&self, give_back: &GiveBack) -> Cmd {
         let GiveBack { key, charged_at } = *give_back;
-        let mut call = self.call(Function::GiveBack, key.bucket(), Some(key));
+        let mut call = self.call(Function::GiveBack, key.bucket(), Some(key.name()));
         call.arg(charged_at);
         call
     }
@@ -178,6 +183,16 @@ impl Library {
     /// Asks since when the data of a bucket has been there.
     pub(super) fn epoch(&self, bucket: Bucket) -> Cmd {
         self.call(Function::Epoch, bucket, None)
+    }
+
+    /// Asks for a place among so many, or to keep the one that is held.
+    pub(super) fn place(&self, place: &Place, replicas: NonZeroU32) -> Cmd {
+        let places = Bucket::FIRST.places_name();
+        let mut call = self.call(Function::Place, Bucket::FIRST, Some(places));
+        // The script counts from 1, and 0 is none.
+        let held = place.held().map_or(0, |held| held.saturating_add(1));
+        call.arg(place.who()).arg(held).arg(replicas.get()).arg(time::micros(LEASE));
+        call
     }
 }
 

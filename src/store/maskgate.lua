@@ -289,6 +289,39 @@ local function push(keys, args)
   return { created, now, later_than(key, length, now - span) }
 end
 
+-- Gives a place among the replicas to who asks, or lets it keep the one that it has, for as long as
+-- it asks again in time.
+-- KEYS: epoch, places. ARGV: who asks, the place that it has (0: none), how many there are, for how
+-- long (µs) it is kept. Answers: epoch, now, the place (from 1; 0: all are taken).
+local function place(keys, args)
+  local now, key, who = server_time(), keys[2], args[1]
+  local created = epoch(keys[1], now)
+  local held, count, lease = tonumber(args[2]), tonumber(args[3]), tonumber(args[4])
+  -- Who is gone, and whose time is further off than a lease, as the clock was set back, has none.
+  local function is_free(nth)
+    local holder = redis.call('HGET', key, nth)
+    local of, kept_until = string.match(holder or '', '^(%w+):(%d+)$')
+    kept_until = tonumber(kept_until)
+    return not kept_until or of == who or kept_until <= now or kept_until > now + lease
+  end
+  local given = 0
+  if held > 0 and held <= count and is_free(held) then
+    given = held
+  end
+  local nth = 0
+  while given == 0 and nth < count do
+    nth = nth + 1
+    if is_free(nth) then
+      given = nth
+    end
+  end
+  if given > 0 then
+    redis.call('HSET', key, given, who .. ':' .. text(now + lease))
+    redis.call('PEXPIRE', key, text(math.ceil(lease / 1000) + SLACK_MS))
+  end
+  return { created, now, given }
+end
+
 -- KEYS: epoch. Answers: since when this server has had the data (µs), its run id, now (µs).
 local function begin(keys)
   local now = server_time()
@@ -300,3 +333,4 @@ redis.register_function('maskgate_1_admit', admit)
 redis.register_function('maskgate_1_give_back', give_back)
 redis.register_function('maskgate_1_push', push)
 redis.register_function('maskgate_1_epoch', begin)
+redis.register_function('maskgate_1_place', place)

@@ -23,6 +23,7 @@ mod ledger;
 mod library;
 mod links;
 mod owed;
+mod place;
 mod trust;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
+use crate::policy::rate::Part;
 use crate::policy::store::SharedStore;
 use crate::time::Tick;
 pub use answer::Count;
@@ -53,6 +55,7 @@ pub use library::Question;
 pub use library::StoreCharge;
 pub use links::Links;
 pub use owed::Keep;
+use place::Place;
 pub use trust::Epoch;
 pub use trust::Heard;
 
@@ -63,6 +66,7 @@ pub struct Store {
     pub config: SharedStore,
     /// What is known of it, and it does not know.
     pub ledger: Ledger,
+    place: Place,
     layout: ArcSwap<Layout>,
     /// Counts what workers have to look at: servers that are found.
     changed: watch::Sender<u64>,
@@ -126,6 +130,7 @@ impl Store {
         Self {
             config,
             ledger: Ledger::new(),
+            place: Place::new(),
             layout: ArcSwap::from_pointee(Layout::default()),
             changed: watch::Sender::new(0),
             moved: Notify::new(),
@@ -143,6 +148,23 @@ impl Store {
             Condition::Trusted
         } else {
             Condition::Sharing
+        }
+    }
+
+    /// This replica's place among all, from 0, once it may be used.
+    pub fn place(&self, now: Tick) -> Option<u32> {
+        self.place.settled(self.ledger.longest(), now)
+    }
+
+    /// This replica's part of limits whose windows are in this bucket. Who admits what is left over
+    /// differs from bucket to bucket, so that it is not always the same one.
+    pub fn part(&self, bucket: Bucket, now: Tick) -> Part {
+        let replicas = self.config.replicas;
+        let from =
+            |place: u32| place.saturating_add(bucket.number()).checked_rem(replicas.get());
+        match self.place(now).and_then(from) {
+            Some(place) => Part::placed(replicas, place),
+            None => Part::one_of(replicas),
         }
     }
 

@@ -32,7 +32,7 @@ async fn sharing(redis: &Server, upstream: &Upstream, more: &str) -> Gateway {
 }
 
 /// Waits until the gateway's store stands so.
-async fn stands(gateway: &Gateway, condition: &str) {
+pub(crate) async fn stands(gateway: &Gateway, condition: &str) {
     let series = format!("maskgate_store_condition{{condition=\"{condition}\"}}");
     let waited = tokio::time::timeout(Duration::from_mins(1), async {
         while gateway.metric(&series).await < 1.0 {
@@ -118,6 +118,52 @@ async fn without_the_store_each_admits_its_share_and_after_it_nobody_starts_anew
     let begun = clock.now();
     let again = admitted(&gateways, &request, 100).await;
     assert!(again == 150 || clock.now().since(begun) > WINDOW, "{again}");
+}
+
+#[tokio::test]
+async fn what_is_left_over_when_a_limit_is_divided_is_admitted_too() {
+    let mut redis = Server::start(Engine::Redis);
+    let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
+    let yaml = format!(
+        "store: {{ redis: {{ url: '{}', replicas: 3, deadline: 500ms }} }}\n\
+         limits: {{ rate: {{ requests_per_second: 1, window: 5s }} }}\n",
+        redis.url()
+    );
+    let url = format!("url: {}", upstream.url());
+    let mut gateways = Vec::new();
+    for _ in 0..3 {
+        gateways.push(Gateway::toward(&url, &yaml, Clock::system()).await);
+    }
+    let mut places = Vec::new();
+    for gateway in &gateways {
+        places.push(placed(gateway).await);
+    }
+    places.sort_unstable();
+    assert_eq!(places, [0, 1, 2]);
+    redis.kill();
+    for gateway in &gateways {
+        stands(gateway, "lost").await;
+    }
+    let request = Request::get(service_path("/Sessions"));
+    let clock = Clock::system();
+    let begun = clock.now();
+    // 5 = 2 + 2 + 1
+    let alone = admitted(&gateways, &request, 6).await;
+    assert!(alone == 5 || clock.now().since(begun) > WINDOW, "{alone}");
+}
+
+/// Waits until the gateway uses its place among the replicas.
+async fn placed(gateway: &Gateway) -> u64 {
+    let waited = tokio::time::timeout(Duration::from_mins(1), async {
+        loop {
+            let policy = gateway.page("/policy").await.json();
+            match policy["store"]["place"].as_u64() {
+                Some(place) => return place,
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    });
+    waited.await.unwrap()
 }
 
 /// The value of an item's parameter in the `RateLimit` field.

@@ -16,6 +16,7 @@ use maskgate::classify::RequestClass;
 use maskgate::policy::Policy;
 use maskgate::policy::endpoint::Endpoint;
 use maskgate::policy::limit::Limits;
+use maskgate::policy::rate::Part;
 use maskgate::policy::rate::RateLimit;
 use maskgate::policy::rate::RateRule;
 use maskgate::policy::upstream::Origin;
@@ -48,6 +49,7 @@ const KEY: SharedKey = SharedKey { sid: SERVICE, endpoint: Endpoint::CreateSessi
 pub(crate) struct Replica {
     admission: Admission,
     pub(crate) ledger: Ledger,
+    part: Part,
     policy: Policy,
     limit: RateLimit,
     /// Whether the server answers it.
@@ -56,7 +58,8 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    pub(crate) fn new() -> Self {
+    /// The one at this place.
+    pub(crate) fn new(place: u32) -> Self {
         let [two, five] = [2, 5].map(|number| NonZeroU32::new(number).unwrap());
         let limit = RateLimit::new(two, span(), five).unwrap();
         let rate = RateRule { limit, ..RateRule::default() };
@@ -64,7 +67,8 @@ impl Replica {
         let limits = Limits { rate, ..Limits::default() };
         let policy = Policy { limits, ..Policy::for_upstream(Upstream::plain(origin)) };
         let (admission, ledger) = (Admission::new(), Ledger::new());
-        Self { admission, ledger, policy, limit, is_linked: false, was_linked: false }
+        let part = Part::placed(replicas(), place);
+        Self { admission, ledger, part, policy, limit, is_linked: false, was_linked: false }
     }
 
     /// The server answers again.
@@ -95,7 +99,7 @@ impl Replica {
             Stance::Refused(_) => false,
             Stance::Alone | Stance::Seed => self.alone(None, tick).is_ok(),
             Stance::Ask(epoch) => self.ask(server, epoch, None, now),
-            Stance::Share(epoch) => self.ask(server, epoch, Some(replicas()), now),
+            Stance::Share(epoch) => self.ask(server, epoch, Some(self.part), now),
         }
     }
 
@@ -115,15 +119,9 @@ impl Replica {
         stance()
     }
 
-    fn ask(
-        &self,
-        server: &mut Server,
-        epoch: Epoch,
-        replicas: Option<NonZeroU32>,
-        now: u64,
-    ) -> bool {
+    fn ask(&self, server: &mut Server, epoch: Epoch, part: Option<Part>, now: u64) -> bool {
         let tick = Tick::from_micros(now);
-        let opened = self.admission.begin(&self.policy, &class(), replicas, tick);
+        let opened = self.admission.begin(&self.policy, &class(), part, tick);
         let pending = match opened {
             Opening::Decided(decided) => return decided.is_ok(),
             Opening::Pending(pending) => pending,
@@ -155,7 +153,7 @@ impl Replica {
         };
         let of = (self.limit.admissions(), replicas());
         let most = self.ledger.allowance(KEY, of, own, now);
-        let share = Alone::Share { replicas: replicas(), most };
+        let share = Alone::Share { part: self.part, most };
         let decided = match pending {
             Some(pending) => self.admission.left_alone(pending, share),
             None => self.admission.admit_alone(&self.policy, &class(), share, now),

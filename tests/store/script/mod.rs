@@ -2,6 +2,7 @@
 
 mod epochs;
 mod model;
+mod places;
 mod property;
 mod servers;
 mod windows;

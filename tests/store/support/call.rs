@@ -9,6 +9,9 @@ use redis::Pipeline;
 use super::library::Function;
 use super::library::Loaded;
 
+/// For how long (µs) a place is kept.
+pub(crate) const LEASE: u64 = 10 * super::SECOND;
+
 /// A limit as the library is told it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
@@ -181,6 +184,13 @@ impl Caller {
         let arguments: Vec<_> = keep.iter().chain(ages).map(u64::to_string).collect();
         let words = self.call(Function::Push, &[key.to_owned()], &arguments);
         usize::try_from(words[2]).unwrap()
+    }
+
+    /// Which place of `count` the one who asks has, from 1: it has `held` (0: none) until now.
+    pub(crate) fn place(&mut self, key: &str, who: &str, held: u64, count: u64) -> u64 {
+        let numbers = [held, count, LEASE].map(|number| number.to_string());
+        let arguments = [vec![who.to_owned()], numbers.to_vec()].concat();
+        self.call(Function::Place, &[key.to_owned()], &arguments)[2]
     }
 
     /// Since when (µs) the server has had the data, its run id, and its time (µs).

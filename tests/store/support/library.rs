@@ -16,10 +16,11 @@ pub(crate) enum Function {
     GiveBack,
     Push,
     Epoch,
+    Place,
 }
 
 impl Function {
-    const ALL: [Self; 4] = [Self::Admit, Self::GiveBack, Self::Push, Self::Epoch];
+    const ALL: [Self; 5] = [Self::Admit, Self::GiveBack, Self::Push, Self::Epoch, Self::Place];
 
     /// The name that the library registers.
     pub(crate) fn name(self) -> &'static str {
@@ -28,6 +29,7 @@ impl Function {
             Self::GiveBack => "maskgate_1_give_back",
             Self::Push => "maskgate_1_push",
             Self::Epoch => "maskgate_1_epoch",
+            Self::Place => "maskgate_1_place",
         }
     }
 
@@ -38,6 +40,7 @@ impl Function {
             Self::GiveBack => "give_back",
             Self::Push => "push",
             Self::Epoch => "begin",
+            Self::Place => "place",
         }
     }
 }
