@@ -37,6 +37,7 @@ mod servers;
 mod sharing;
 mod shutdown;
 mod spec;
+mod store_access;
 mod strangers;
 mod support;
 mod tls;

@@ -1,0 +1,142 @@
+//! How a gateway gets to the store: over TLS, as a user who may do no more than it must.
+
+use std::fs;
+use std::path::PathBuf;
+
+use maskgate::time::Clock;
+
+use crate::servers::free_port;
+use crate::servers::server::Engine;
+use crate::servers::server::Server;
+use crate::servers::server::fresh_directory;
+use crate::sharing::stands;
+use crate::support::Gateway;
+use crate::support::Request;
+use crate::support::Upstream;
+use crate::support::service_path;
+use crate::support::tls::Authority;
+use crate::support::upstream::Behaviour;
+
+/// What `docs/scaling.md` says that the user needs.
+const PAGE: &str = include_str!("../../docs/scaling.md");
+const PASSWORD: &str = "a-long-password";
+
+/// A server that speaks TLS, whose default user may do nothing there.
+struct Guarded {
+    server: Server,
+    tls_port: u16,
+    directory: PathBuf,
+    ca: PathBuf,
+}
+
+impl Guarded {
+    /// With a user called `maskgate` who has these rights.
+    fn start(engine: Engine, rights: &str) -> Self {
+        let (authority, directory, tls_port) =
+            (Authority::new(), fresh_directory(), free_port());
+        let identity = authority.certify("localhost");
+        let file = |name: &str, text: &str| {
+            let path = directory.join(name);
+            fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (ca, certificate, key) = (
+            file("ca.pem", &authority.pem()),
+            file("server.pem", &identity.certificate),
+            file("server.key", &identity.key),
+        );
+        let users = file(
+            "users.acl",
+            &format!("user default on nopass +ping\nuser maskgate on >{PASSWORD} {rights}\n"),
+        );
+        let port = tls_port.to_string();
+        let server = Server::with(
+            engine,
+            &[
+                ["--tls-port", &port],
+                ["--tls-cert-file", &certificate],
+                ["--tls-key-file", &key],
+                ["--tls-ca-cert-file", &ca],
+                ["--tls-auth-clients", "no"],
+                ["--aclfile", &users],
+            ]
+            .concat(),
+        );
+        fs::write(directory.join("password"), PASSWORD).unwrap();
+        Self { server, tls_port, directory, ca: ca.into() }
+    }
+
+    async fn gateway(&self, upstream: &Upstream) -> Gateway {
+        let (port, ca) = (self.tls_port, self.ca.display());
+        let password = self.directory.join("password");
+        let yaml = format!(
+            "store:\n  redis:\n    url: 'rediss://localhost:{port}'\n    replicas: 1\n    \
+             deadline: 500ms\n    tls: {{ ca: '{ca}' }}\n    username: maskgate\n    \
+             password_file: '{}'\n",
+            password.display()
+        );
+        let url = format!("url: {}", upstream.url());
+        Gateway::toward(&url, &yaml, Clock::system()).await
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.server.kill();
+        drop(fs::remove_dir_all(&self.directory));
+    }
+}
+
+/// The rights that the documentation gives to a user.
+fn documented() -> String {
+    let begun = PAGE.split_once("user maskgate on ").unwrap().1;
+    let line = begun.lines().next().unwrap();
+    line.split_once("~mg1:").map(|(_, rest)| format!("~mg1:{rest}")).unwrap()
+}
+
+async fn assert_shares(engine: Engine, rights: &str) {
+    let guarded = Guarded::start(engine, rights);
+    let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
+    let gateway = guarded.gateway(&upstream).await;
+    stands(&gateway, "trusted").await;
+    let request = Request::get(service_path("/Sessions"));
+    assert_eq!(gateway.send(&request).await.status, 200);
+    gateway.reaches("maskgate_store_decisions_total{result=\"admitted\"}", 1.0).await;
+    assert_eq!(gateway.page("/policy").await.json()["store"]["tls"], true);
+}
+
+#[tokio::test]
+async fn over_tls_a_user_with_the_documented_rights_is_enough() {
+    for engine in Engine::installed() {
+        assert_shares(engine, &documented()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_may_load_no_functions_runs_scripts() {
+    for engine in Engine::installed() {
+        let rights = documented().replace("+function|load +fcall ", "");
+        assert_ne!(rights, documented());
+        assert_shares(engine, &rights).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_loses_the_store_and_is_told_to_nobody() {
+    let guarded = Guarded::start(Engine::Redis, &documented());
+    fs::write(guarded.directory.join("password"), "a wrong password").unwrap();
+    let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
+    let gateway = guarded.gateway(&upstream).await;
+    let fault = || async { gateway.page("/policy").await.json()["store"]["fault"].clone() };
+    while fault().await.is_null() {
+        tokio::task::yield_now().await;
+    }
+    let page = gateway.page("/policy").await.json().to_string();
+    assert!(page.contains("\"condition\":\"lost\"") && !page.contains("password\""), "{page}");
+    assert!(!page.contains("wrong"), "{page}");
+    // Its share is all of it.
+    assert_eq!(gateway.send(&Request::get(service_path("/Sessions"))).await.status, 200);
+    // A password that was put right is read at the next try.
+    fs::write(guarded.directory.join("password"), PASSWORD).unwrap();
+    stands(&gateway, "trusted").await;
+}
