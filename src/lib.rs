@@ -55,6 +55,7 @@ pub mod report;
 pub mod respond;
 pub mod restart;
 pub mod server;
+pub mod sharing;
 pub mod sid;
 pub mod state;
 pub mod store;

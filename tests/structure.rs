@@ -32,7 +32,7 @@ const RANKS: &[&[&str]] = &[
         "admit", "advise", "inspect", "pool", "forward", "http1", "learn", "links", "control",
         "store",
     ],
-    &["reject", "restart"],
+    &["reject", "restart", "sharing"],
     &["observe"],
     &["respond", "report"],
     &["gateway", "door", "listen"],

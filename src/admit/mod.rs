@@ -58,6 +58,7 @@ pub use learning::Told;
 pub use shared::Alone;
 pub use shared::Opening;
 pub use shared::Pending;
+pub use shared::Share;
 pub use shared::StoreDenial;
 pub use shared::Terms;
 use standing::Standing;

@@ -30,22 +30,38 @@ use crate::policy::Policy;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
 use crate::policy::rate::Part;
+use crate::policy::rate::RateLimit;
 use crate::policy::rate::RateRule;
 use crate::time::Tick;
 
 /// When a share is nothing, nobody knows when there is more.
 const NO_SHARE: Duration = Duration::from_secs(1);
 
+/// What this process may admit of a limit by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Which part of it.
+    pub part: Part,
+    /// And no more than this in a window, where that is less.
+    pub most: Option<u32>,
+    /// So many fewer, as others are being judged.
+    pub under_way: u32,
+}
+
+impl Share {
+    /// None where that is nothing.
+    fn of(self, limit: &RateLimit) -> Option<RateLimit> {
+        let share = limit.share(self.part)?;
+        let most = self.most.unwrap_or(u32::MAX).min(share.admissions().get());
+        share.at_most(most.saturating_sub(self.under_way))
+    }
+}
+
 /// By what this process decides without the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alone {
     /// By its share.
-    Share {
-        /// Which that is.
-        part: Part,
-        /// And no more than this in a window, where that is less.
-        most: Option<u32>,
-    },
+    Share(Share),
     /// By the whole limit.
     Full,
     /// By nothing: everything is admitted.
@@ -123,14 +139,14 @@ impl Admission {
         &self,
         policy: &'p Policy,
         class: &RequestClass,
-        part: Option<Part>,
+        share: Option<Share>,
         now: Tick,
     ) -> Opening<'p> {
         let mut asked = Asked::of(policy, class, now);
-        if let Some(part) = part {
-            let Some(limit) = asked.limit.share(part) else {
-                let share = Alone::Share { part, most: None };
-                return Opening::Decided(self.admit_alone(policy, class, share, now));
+        if let Some(share) = share {
+            let Some(limit) = share.of(&asked.limit) else {
+                let alone = Alone::Share(share);
+                return Opening::Decided(self.admit_alone(policy, class, alone, now));
             };
             asked.limit = limit;
         }
@@ -236,10 +252,7 @@ impl Admission {
     ) -> Result<Permit, Denial> {
         let rule = asked.rules.own;
         let limit = match alone {
-            Alone::Share { part, most } => {
-                let share = rule.limit.share(part);
-                share.and_then(|share| most.map_or(Some(share), |most| share.at_most(most)))
-            }
+            Alone::Share(share) => share.of(&rule.limit),
             Alone::Full => Some(rule.limit),
             Alone::Open => {
                 let under_way = entered?;

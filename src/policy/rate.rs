@@ -74,6 +74,11 @@ impl Part {
         Self { replicas, place: Some(place) }
     }
 
+    /// Of how many replicas it is one's.
+    pub const fn replicas(self) -> NonZeroU32 {
+        self.replicas
+    }
+
     fn of(self, whole: u32) -> u32 {
         let left_over = whole.checked_rem(self.replicas.get()).unwrap_or_default();
         let more = self.place.is_some_and(|place| place < left_over);

@@ -30,12 +30,27 @@ pub struct Refused {
     pub count: Count,
 }
 
+/// What the store has told of a window.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// How many are taken.
+    pub taken: u32,
+    /// In this span.
+    pub span: Duration,
+    /// Whether that can be believed: otherwise there may be more.
+    pub is_whole: bool,
+    /// It had no slot.
+    pub refused: Option<Refused>,
+}
+
 /// What was heard of one window.
 #[derive(Clone, Copy, Debug)]
 struct Heard {
     at: Tick,
     span: Duration,
     taken: u32,
+    /// Whether there were no more.
+    is_whole: bool,
     refused: Option<Refused>,
     /// What this replica may have without the store, and since when it does without.
     allowance: Option<(Tick, u32)>,
@@ -46,15 +61,13 @@ struct Heard {
 pub(super) struct Latest(DashMap<SharedKey, Heard, RandomState>);
 
 impl Latest {
-    /// The store has told how full a window is, and has refused or not.
-    pub(super) fn note(
-        &self,
-        key: SharedKey,
-        (taken, span): (u32, Duration),
-        refused: Option<Refused>,
-        at: Tick,
-    ) {
-        self.0.insert(key, Heard { at, span, taken, refused, allowance: None });
+    /// The store has told how full a window is, and has refused or not. Only what can be believed
+    /// gives this replica anew what it may have without the store.
+    pub(super) fn note(&self, key: SharedKey, told: Told, at: Tick) {
+        let Told { taken, span, is_whole, refused } = told;
+        let last = || self.0.view(&key, |_, last| last.allowance).flatten();
+        let allowance = if is_whole { None } else { last() };
+        self.0.insert(key, Heard { at, span, taken, is_whole, refused, allowance });
     }
 
     /// The refusal that holds now.
@@ -69,22 +82,28 @@ impl Latest {
     }
 
     /// How many a window may hold of this replica's own, where the store has told of it in its last
-    /// span and is lost: as many as it had, and its part of what was free. Of all replicas that
-    /// heard the same, the larger of what each has and may have add up to the limit at most. None
-    /// where the share says it.
+    /// span and is lost, or its data: as many as it had, and its part of what was free. Of all
+    /// replicas that heard the same, the larger of what each has and may have add up to the limit at
+    /// most. None where the share says it. `is_lost`: otherwise the store still has its say, and
+    /// only what could be believed counts.
     pub(super) fn allowance(
         &self,
         key: SharedKey,
         (admissions, replicas): (NonZeroU32, NonZeroU32),
         own: impl FnOnce() -> u32,
-        now: Tick,
+        (is_lost, now): (bool, Tick),
     ) -> Option<u32> {
         let mut heard = self.0.get_mut(&key)?;
         let span = heard.span;
         if let Some((since, allowance)) = heard.allowance {
-            return (now < since.plus(span)).then_some(allowance);
+            if now < since.plus(span) {
+                return Some(allowance);
+            }
+            if heard.at <= since {
+                return None;
+            }
         }
-        if heard.at.plus(span) <= now {
+        if heard.at.plus(span) <= now || !(heard.is_whole || is_lost) {
             return None;
         }
         let free = admissions.get().saturating_sub(heard.taken);
@@ -120,6 +139,7 @@ impl Latest {
 mod tests {
     use super::Latest;
     use super::Refused;
+    use super::Told;
     use crate::policy::endpoint::Endpoint;
     use crate::policy::rate::RateLimit;
     use crate::sid::Sid;
@@ -141,6 +161,10 @@ mod tests {
         Tick::from_micros(seconds.saturating_mul(1_000_000))
     }
 
+    const fn whole(taken: u32) -> Told {
+        Told { taken, span: SPAN, is_whole: true, refused: None }
+    }
+
     fn api_of_three() -> (NonZeroU32, NonZeroU32) {
         (RateLimit::API.admissions(), NonZeroU32::new(3).unwrap())
     }
@@ -151,7 +175,7 @@ mod tests {
         let count = Count::default();
         let refused =
             Refused { limit: RateLimit::API, until: at(10), bound: StoreBound::Window, count };
-        latest.note(KEY, (150, SPAN), Some(refused), at(6));
+        latest.note(KEY, Told { refused: Some(refused), ..whole(150) }, at(6));
         assert_eq!(latest.refused(KEY, &RateLimit::API, at(9)), Some(refused));
         assert_eq!(latest.refused(KEY, &RateLimit::API, at(10)), None);
         let one = NonZeroU32::MIN;
@@ -164,22 +188,51 @@ mod tests {
     #[test]
     fn without_the_store_a_full_window_gives_nobody_more_than_it_has() {
         let latest = Latest::default();
-        let allowance = |own, now| latest.allowance(KEY, api_of_three(), || own, at(now));
+        let allowance =
+            |own, now| latest.allowance(KEY, api_of_three(), || own, (true, at(now)));
         assert_eq!(allowance(0, 0), None, "nothing was heard");
-        latest.note(KEY, (150, SPAN), None, at(1));
+        latest.note(KEY, whole(150), at(1));
         assert_eq!(allowance(43, 2), Some(43));
         assert_eq!(allowance(7, 6), Some(43), "what it was at the loss");
         assert_eq!(allowance(7, 7), None, "the share, one span after the loss");
     }
 
     #[test]
+    fn what_cannot_be_believed_gives_nobody_more() {
+        let latest = Latest::default();
+        let allowance = |is_lost, own, now| {
+            latest.allowance(KEY, api_of_three(), || own, (is_lost, at(now)))
+        };
+        let emptied = |taken| Told { is_whole: false, ..whole(taken) };
+        latest.note(KEY, whole(150), at(1));
+        assert_eq!(allowance(false, 43, 2), Some(43));
+        latest.note(KEY, emptied(20), at(2));
+        assert_eq!(allowance(false, 50, 6), Some(43), "what it was at the loss");
+        assert_eq!(allowance(false, 40, 7), None, "the store and the share decide");
+        assert_eq!(allowance(true, 40, 6), Some(43));
+        latest.note(KEY, whole(140), at(8));
+        assert_eq!(allowance(false, 43, 8), Some(46), "the store is believed again");
+    }
+
+    #[test]
+    fn a_second_loss_counts_with_what_was_heard_between_the_two() {
+        let latest = Latest::default();
+        let allowance =
+            |own, now| latest.allowance(KEY, api_of_three(), || own, (true, at(now)));
+        latest.note(KEY, whole(150), at(1));
+        assert_eq!((allowance(43, 2), allowance(43, 7)), (Some(43), None));
+        latest.note(KEY, Told { is_whole: false, ..whole(120) }, at(10));
+        assert_eq!(allowance(41, 11), Some(51));
+    }
+
+    #[test]
     fn what_was_free_is_divided() {
         let latest = Latest::default();
-        latest.note(KEY, (140, SPAN), None, at(1));
-        assert_eq!(latest.allowance(KEY, api_of_three(), || 40, at(1)), Some(43));
+        latest.note(KEY, whole(140), at(1));
+        assert_eq!(latest.allowance(KEY, api_of_three(), || 40, (true, at(1))), Some(43));
         // What is heard anew counts anew; what was heard long ago does not count.
-        latest.note(KEY, (0, SPAN), None, at(2));
-        assert_eq!(latest.allowance(KEY, api_of_three(), || 0, at(7)), None);
+        latest.note(KEY, whole(0), at(2));
+        assert_eq!(latest.allowance(KEY, api_of_three(), || 0, (true, at(7))), None);
         latest.sweep(at(6));
         assert_eq!(latest.len(), 1);
         latest.sweep(at(7));

@@ -22,12 +22,15 @@ use crate::store::key::Bucket;
 use crate::store::key::SharedKey;
 use crate::store::latest::Latest;
 use crate::store::latest::Refused;
+use crate::store::latest::Told;
 use crate::store::owed::Debt;
 use crate::store::owed::Keep;
 use crate::store::owed::Owed;
 use crate::store::trust::Belief;
 use crate::store::trust::Epoch;
 use crate::store::trust::Heard;
+use crate::store::under_way::Counted;
+use crate::store::under_way::UnderWay;
 use crate::time;
 use crate::time::Tick;
 
@@ -63,6 +66,7 @@ pub struct Ledger {
     /// How many windows `owed` has: mostly none, and then nobody locks it.
     owing: AtomicUsize,
     latest: Latest,
+    under_way: UnderWay,
     give_backs: Mutex<Vec<GiveBack>>,
     /// The longest span (µs) that was asked for, and no less than the API's own.
     longest: AtomicU64,
@@ -76,6 +80,7 @@ impl Ledger {
             owed: Mutex::default(),
             owing: AtomicUsize::new(0),
             latest: Latest::default(),
+            under_way: UnderWay::default(),
             give_backs: Mutex::default(),
             longest: AtomicU64::new(time::micros(RateLimit::API.window())),
         }
@@ -107,7 +112,8 @@ impl Ledger {
         }
     }
 
-    fn is_clear(&self, key: SharedKey) -> bool {
+    /// Whether the store knows of every admission that this replica made of a window.
+    pub fn is_clear(&self, key: SharedKey) -> bool {
         // Acquire, paired with the release where it is counted: who sees none owes none.
         self.owing.load(Ordering::Acquire) == 0 || self.owed().is_clear(key)
     }
@@ -187,27 +193,26 @@ impl Ledger {
         self.owed().admissions()
     }
 
-    /// The store has told how many are taken of a window of this span, and has refused or not.
-    pub fn told(
-        &self,
-        key: SharedKey,
-        taken: (u32, Duration),
-        refused: Option<Refused>,
-        now: Tick,
-    ) {
-        self.latest.note(key, taken, refused, now);
+    /// The store has told how a window stands.
+    pub fn told(&self, key: SharedKey, told: Told, now: Tick) {
+        self.latest.note(key, told, now);
     }
 
-    /// How many a window may hold of this replica's `own` while the store is lost, `of` so many for
-    /// so many replicas; none where that is simply its share.
+    /// How many a window may hold of this replica's `own` while the store is lost or not whole, `of`
+    /// so many for so many replicas; none where that is simply its share.
     pub fn allowance(
         &self,
         key: SharedKey,
         of: (NonZeroU32, NonZeroU32),
         own: impl FnOnce() -> u32,
-        now: Tick,
+        (is_lost, now): (bool, Tick),
     ) -> Option<u32> {
-        self.latest.allowance(key, of, own, now)
+        self.latest.allowance(key, of, own, (is_lost, now))
+    }
+
+    /// A question about a window begins, of which this replica keeps to its share.
+    pub fn begin(&self, key: SharedKey) -> Counted<'_> {
+        self.under_way.begin(key)
     }
 
     /// A charge of the store's is to be taken back.

@@ -25,6 +25,7 @@ mod links;
 mod owed;
 mod place;
 mod trust;
+mod under_way;
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -47,6 +48,7 @@ pub use keeper::keep;
 pub use key::Bucket;
 pub use key::SharedKey;
 pub use latest::Refused;
+pub use latest::Told;
 use layout::Layout;
 pub use ledger::GiveBack;
 pub use ledger::Ledger;
@@ -58,6 +60,7 @@ pub use owed::Keep;
 use place::Place;
 pub use trust::Epoch;
 pub use trust::Heard;
+pub use under_way::Counted;
 
 /// The store, as one process sees it.
 #[derive(Debug)]
@@ -184,6 +187,13 @@ impl Store {
     pub fn remind(&self, bucket: Bucket) {
         if let Some(node) = self.layout().node(bucket) {
             node.due.notify_one();
+        }
+    }
+
+    /// The same, where something is owed of a window.
+    pub fn remind_of(&self, key: SharedKey) {
+        if !self.ledger.is_clear(key) {
+            self.remind(key.bucket());
         }
     }
 

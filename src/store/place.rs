@@ -5,10 +5,10 @@
 //! before is in any window, and no longer than until the store says that it is another's. So no two
 //! replicas that the store answers use one place at the same time.
 
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::Arc;
 use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
 
 use crate::store::trust::SETTLE;
 use crate::time::Tick;
@@ -20,7 +20,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Place {
     who: String,
-    held: Mutex<Option<Held>>,
+    /// Written by the keeper alone, read for every request.
+    held: ArcSwapOption<Held>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ struct Held {
 impl Place {
     /// That of a replica of which nobody has heard yet.
     pub(super) fn new() -> Self {
-        Self { who: format!("{:016x}", fastrand::u64(..)), held: Mutex::default() }
+        Self { who: format!("{:016x}", fastrand::u64(..)), held: ArcSwapOption::empty() }
     }
 
     /// Who asks: different for each process.
@@ -43,25 +44,21 @@ impl Place {
 
     /// The place that it has, from 0, and asks to keep.
     pub(super) fn held(&self) -> Option<u32> {
-        self.lock().map(|held| held.place)
+        self.held.load_full().as_ref().map(|held| held.place)
     }
 
     /// The store has given it this place, or none.
     pub(super) fn given(&self, place: Option<u32>, now: Tick) {
-        let mut held = self.lock();
-        if held.map(|held| held.place) != place {
-            *held = place.map(|place| Held { place, since: now });
+        if self.held() != place {
+            self.held.store(place.map(|place| Arc::new(Held { place, since: now })));
         }
     }
 
     /// The place, where it has been held for as long as the longest window remembers.
     pub(super) fn settled(&self, longest: Duration, now: Tick) -> Option<u32> {
-        let held = (*self.lock())?;
+        let held = self.held.load_full();
+        let held = held.as_ref()?;
         (held.since.plus(longest.saturating_add(SETTLE)) <= now).then_some(held.place)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -13,8 +13,11 @@ mod server;
 use std::time::Duration;
 
 use fastrand::Rng;
+use maskgate::store::Said;
 use maskgate::time::Tick;
 
+use replica::Begun;
+use replica::InFlight;
 use replica::Replica;
 use server::Server;
 
@@ -27,6 +30,9 @@ const SPAN: u64 = 5 * SECOND;
 const REPLICAS: usize = 3;
 /// The smallest of the replicas' shares: what is left over goes to the first.
 const SHARE: usize = ADMISSIONS / REPLICAS;
+/// For so long (µs) a replica waits for an answer. Far longer than in truth, so that much happens
+/// meanwhile.
+const DEADLINE: u64 = SECOND / 4;
 /// From a return or a new epoch on, until the store is believed.
 const UNTIL_WHOLE: u64 = SPAN + SECOND / 2;
 
@@ -49,13 +55,27 @@ struct World {
     rng: Rng,
     now: u64,
     server: Server,
-    replicas: Vec<Replica>,
-    /// When each request was admitted.
+    replicas: Vec<&'static Replica>,
+    /// Questions, and when their answers come.
+    in_flight: Vec<(u64, Box<InFlight>)>,
+    /// When each request was admitted: by the store, or by a replica alone.
     log: Vec<u64>,
+    /// Whether an answer may fail to come.
+    loses_answers: bool,
+    /// Whether each replica gets as many requests as any other, and answers come at once: then no
+    /// loss adds anything.
+    is_even: bool,
     /// When something was last not as it should be.
     troubled: Option<u64>,
+    /// When something was last lost that a replica knew nothing of, or one of them was cut off from
+    /// what the others trust: what holds that moment may hold the others' shares too.
+    lost: Option<u64>,
+    /// Who is cut off alone.
+    cut_off: Option<usize>,
     /// Until when the server answers nobody.
     lost_until: Option<u64>,
+    /// When it came back.
+    back: Option<u64>,
 }
 
 impl World {
@@ -65,12 +85,18 @@ impl World {
             rng: Rng::with_seed(seed),
             now: 100 * SECOND,
             server: Server::default(),
-            replicas: (0..).take(REPLICAS).map(Replica::new).collect(),
+            replicas: (0..).take(REPLICAS).map(Replica::start).collect(),
+            in_flight: Vec::new(),
             log: Vec::new(),
+            loses_answers: false,
+            is_even: false,
             troubled: None,
+            lost: None,
+            cut_off: None,
             lost_until: None,
+            back: None,
         };
-        for replica in &mut world.replicas {
+        for replica in &world.replicas {
             replica.link(&mut world.server, world.now);
         }
         world.now += UNTIL_WHOLE;
@@ -86,37 +112,91 @@ impl World {
     /// One request to one replica.
     fn request(&mut self, nth: usize) {
         let before = self.taken();
-        let is_admitted = self.replicas[nth].request(&mut self.server, self.now);
+        let replica = self.replicas[nth];
+        let is_admitted = match replica.request(&mut self.server, self.now) {
+            Begun::Decided(is_admitted) => is_admitted,
+            Begun::Asked(asked) => {
+                let is_admitted = matches!(asked.said, Said::Admitted { .. });
+                let answered = self.now + self.rng.u64(..DEADLINE);
+                self.in_flight.push((answered, asked));
+                is_admitted
+            }
+        };
         if is_admitted {
             self.log.push(self.now);
         }
-        let is_calm = self.troubled.is_none_or(|at| at + SPAN + UNTIL_WHOLE <= self.now);
-        if is_calm {
+        if self.is_calm() {
             let seed = self.seed;
             assert_eq!(is_admitted, before < ADMISSIONS, "{before}: MASKGATE_SEED={seed}");
         }
-        let most = if is_calm { ADMISSIONS } else { ADMISSIONS + (ADMISSIONS - SHARE) };
+        self.assert_kept();
+    }
+
+    /// Answers come, or it is over with waiting for them.
+    fn answer(&mut self) {
+        let now = self.now;
+        let due: Vec<_> = self.in_flight.extract_if(.., |(at, _)| *at <= now).collect();
+        for (_, asked) in due {
+            let is_lost = !asked.replica.is_linked.get()
+                || (self.loses_answers && self.rng.u8(..50) == 0);
+            let by_store = match asked.said {
+                Said::Admitted { .. } => Some(true),
+                Said::Denied { .. } => Some(false),
+                Said::OtherEpoch => None,
+            };
+            let sent = asked.sent();
+            let is_admitted = asked.ends(!is_lost, now);
+            if is_lost {
+                (self.troubled, self.lost) = (Some(now), Some(now));
+                if by_store == Some(true) {
+                    // It was charged, and the replica does not know: it has decided by itself.
+                    self.log.remove(self.log.binary_search(&sent).unwrap());
+                }
+            }
+            if is_lost || by_store.is_none() {
+                if is_admitted {
+                    // A request is charged with the moment at which it came.
+                    let place = self.log.partition_point(|at| *at <= sent);
+                    self.log.insert(place, sent);
+                }
+            } else {
+                assert_eq!(Some(is_admitted), by_store, "MASKGATE_SEED={}", self.seed);
+            }
+            self.assert_kept();
+        }
+    }
+
+    fn is_calm(&self) -> bool {
+        self.troubled.is_none_or(|at| at + SPAN + UNTIL_WHOLE <= self.now)
+    }
+
+    fn assert_kept(&self) {
+        let holds_a_loss = self.lost.is_some_and(|at| self.now < at + SPAN);
+        let more = if holds_a_loss && !self.is_even { ADMISSIONS - SHARE } else { 0 };
+        let most = ADMISSIONS + more;
         let (taken, seed) = (self.taken(), self.seed);
         assert!(taken <= most, "{taken} of {most}: MASKGATE_SEED={seed}");
     }
 
     fn trouble(&mut self, kinds: &[Trouble]) {
-        if self.lost_until.is_some() {
+        if self.lost_until.is_some() || self.cut_off.is_some() {
             return;
         }
         match kinds[self.rng.usize(..kinds.len())] {
             Trouble::None => {}
             Trouble::Loss => {
+                self.lost = Some(self.now);
                 self.lost_until = Some(self.now + self.rng.u64(..4 * SPAN));
-                self.replicas.iter_mut().for_each(|replica| replica.is_linked = false);
+                self.replicas.iter().for_each(|replica| replica.is_linked.set(false));
             }
             Trouble::Flush => {
                 self.server.flush();
-                self.troubled = Some(self.now);
+                (self.troubled, self.lost) = (Some(self.now), Some(self.now));
             }
             Trouble::Cut => {
                 let nth = self.rng.usize(..REPLICAS);
-                self.replicas[nth].is_linked = false;
+                self.replicas[nth].is_linked.set(false);
+                self.cut_off = Some(nth);
             }
         }
     }
@@ -128,46 +208,63 @@ impl World {
             if self.now < until {
                 return;
             }
-            self.lost_until = None;
+            (self.lost_until, self.back) = (None, Some(self.now));
             match self.rng.u8(..3) {
                 0 => {}
                 1 => self.server.flush(),
                 _ => self.server.fail_over(self.now, self.rng.u64(..SECOND)),
             }
         }
-        for replica in &mut self.replicas {
-            if !replica.is_linked {
+        for (nth, replica) in self.replicas.iter().enumerate() {
+            let is_cut_off = self.cut_off == Some(nth);
+            if !replica.is_linked.get() {
                 self.troubled = Some(self.now);
-                if self.rng.u8(..4) == 0 {
+                // After a loss of all, none comes so late that others trust the store again.
+                let is_last = !is_cut_off && self.back.is_some_and(|at| at + SECOND < self.now);
+                if self.rng.u8(..4) == 0 || is_last {
                     replica.link(&mut self.server, self.now);
+                    replica.settle(&mut self.server, self.now);
+                    self.cut_off = self.cut_off.filter(|_| !is_cut_off);
                 }
             } else if self.rng.bool() {
                 replica.settle(&mut self.server, self.now);
+            }
+            if is_cut_off {
+                self.lost = Some(self.now);
             }
         }
     }
 
     fn step(&mut self, kinds: &[Trouble]) {
         self.now += self.rng.u64(..SECOND / 4);
+        self.answer();
         if self.rng.u16(..1000) == 0 {
             self.trouble(kinds);
         }
         self.heal();
         // In bursts, evenly, or all at one.
         let (count, nth) = (self.rng.usize(..4), self.rng.usize(..REPLICAS));
+        let count = if self.is_even { count * REPLICAS } else { count };
         for each in 0..count {
             self.request((nth + each) % REPLICAS);
+            if self.is_even {
+                self.in_flight.iter_mut().for_each(|(answered, _)| *answered = self.now);
+                self.answer();
+            }
         }
         if self.rng.u8(..8) == 0 {
             let now = Tick::from_micros(self.now);
-            self.replicas.iter_mut().for_each(|replica| replica.ledger.sweep(now));
+            self.replicas.iter().for_each(|replica| replica.ledger.sweep(now));
         }
     }
 }
 
-fn run(steps: u32, kinds: &[Trouble]) {
-    let seed = std::env::var("MASKGATE_SEED").map_or(SEED, |seed| seed.parse().unwrap());
-    let mut world = World::new(seed);
+/// The world that the seed makes.
+fn world() -> World {
+    World::new(std::env::var("MASKGATE_SEED").map_or(SEED, |seed| seed.parse().unwrap()))
+}
+
+fn run(mut world: World, steps: u32, kinds: &[Trouble]) {
     for _ in 0..steps {
         world.step(kinds);
     }
@@ -176,19 +273,26 @@ fn run(steps: u32, kinds: &[Trouble]) {
 
 #[test]
 fn together_they_admit_what_one_log_would() {
-    run(200_000, &[Trouble::None]);
+    run(world(), 200_000, &[Trouble::None]);
 }
 
 #[test]
 fn whatever_is_lost_only_its_window_holds_more_and_no_more_than_the_others_shares() {
-    run(400_000, &[Trouble::None, Trouble::Loss, Trouble::Flush, Trouble::Cut]);
+    let world = World { loses_answers: true, ..world() };
+    run(world, 400_000, &[Trouble::None, Trouble::Loss, Trouble::Flush, Trouble::Cut]);
+}
+
+#[test]
+fn where_traffic_is_even_no_loss_of_the_store_adds_anything() {
+    let world = World { is_even: true, ..world() };
+    run(world, 400_000, &[Trouble::None, Trouble::Loss, Trouble::Flush]);
 }
 
 #[test]
 fn a_store_that_is_lost_for_good_leaves_each_its_share_and_together_they_admit_the_whole() {
     let mut world = World::new(7);
     let mut most = 0;
-    world.replicas.iter_mut().for_each(|replica| replica.is_linked = false);
+    world.replicas.iter().for_each(|replica| replica.is_linked.set(false));
     world.troubled = Some(u64::MAX - 2 * UNTIL_WHOLE);
     for _ in 0..20_000 {
         world.now += world.rng.u64(..SECOND / 4);

@@ -1,17 +1,10 @@
-//! One replica: the product's ledger and admission, and the order in which its gateway uses them.
+//! One replica: the product's own windows, ledger and decisions, and how it hears of the server.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use maskgate::admit::Admission;
-use maskgate::admit::Alone;
-use maskgate::admit::Denial;
-use maskgate::admit::Opening;
-use maskgate::admit::Pending;
-use maskgate::admit::Permit;
-use maskgate::admit::StoreDenial;
-use maskgate::admit::key::WindowKey;
-use maskgate::admit::window::Bound;
+use maskgate::admit::Terms;
 use maskgate::classify::RequestClass;
 use maskgate::policy::Policy;
 use maskgate::policy::endpoint::Endpoint;
@@ -19,66 +12,96 @@ use maskgate::policy::limit::Limits;
 use maskgate::policy::rate::Part;
 use maskgate::policy::rate::RateLimit;
 use maskgate::policy::rate::RateRule;
+use maskgate::policy::store::OnLoss;
 use maskgate::policy::upstream::Origin;
 use maskgate::policy::upstream::Scheme;
 use maskgate::policy::upstream::Upstream;
+use maskgate::sharing::Asking;
+use maskgate::sharing::Decision;
+use maskgate::sharing::Sharing;
+use maskgate::sharing::Step;
 use maskgate::sid::AccountKey;
 use maskgate::sid::Digest;
 use maskgate::sid::ServiceKey;
 use maskgate::sid::Sid;
 use maskgate::sid::SidKind;
 use maskgate::store::Bucket;
-use maskgate::store::Count;
-use maskgate::store::Epoch;
-use maskgate::store::Keep;
+use maskgate::store::Heard;
 use maskgate::store::Ledger;
-use maskgate::store::Refused;
+use maskgate::store::Said;
 use maskgate::store::SharedKey;
-use maskgate::store::Stance;
-use maskgate::store::StoreBound;
 use maskgate::time::Tick;
 
 use crate::REPLICAS;
-use crate::server::Said;
 use crate::server::Server;
 use crate::span;
 
 const SERVICE: Sid = Sid::new(SidKind::Service, [1; 16]);
 const KEY: SharedKey = SharedKey { sid: SERVICE, endpoint: Endpoint::CreateSession };
+const CLASS: RequestClass = RequestClass {
+    endpoint: Endpoint::CreateSession,
+    account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
+    service: Some(ServiceKey::Sid(SERVICE)),
+    credential: Digest([9; 16]),
+};
 
+#[derive(Debug)]
 pub(crate) struct Replica {
     admission: Admission,
     pub(crate) ledger: Ledger,
     part: Part,
     policy: Policy,
-    limit: RateLimit,
     /// Whether the server answers it.
-    pub(crate) is_linked: bool,
-    was_linked: bool,
+    pub(crate) is_linked: Cell<bool>,
+    was_linked: Cell<bool>,
+}
+
+/// How it began with a request.
+pub(crate) enum Begun {
+    /// Whether it admits it.
+    Decided(bool),
+    /// The server says it.
+    Asked(Box<InFlight>),
+}
+
+/// A request for which the server has been asked.
+pub(crate) struct InFlight {
+    pub(crate) replica: &'static Replica,
+    sharing: Sharing<'static>,
+    asking: Asking<'static>,
+    /// What it tells of its time, and says, if the answer comes.
+    heard: Heard,
+    pub(crate) said: Said,
+    sent: Tick,
 }
 
 impl Replica {
-    /// The one at this place.
-    pub(crate) fn new(place: u32) -> Self {
+    /// The one at this place. It is never freed: requests are under way that borrow of it.
+    pub(crate) fn start(place: u32) -> &'static Self {
         let [two, five] = [2, 5].map(|number| NonZeroU32::new(number).unwrap());
         let limit = RateLimit::new(two, span(), five).unwrap();
         let rate = RateRule { limit, ..RateRule::default() };
         let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port: 9000 };
         let limits = Limits { rate, ..Limits::default() };
-        let policy = Policy { limits, ..Policy::for_upstream(Upstream::plain(origin)) };
-        let (admission, ledger) = (Admission::new(), Ledger::new());
-        let part = Part::placed(replicas(), place);
-        Self { admission, ledger, part, policy, limit, is_linked: false, was_linked: false }
+        let replicas = NonZeroU32::new(u32::try_from(REPLICAS).unwrap()).unwrap();
+        Box::leak(Box::new(Self {
+            admission: Admission::new(),
+            ledger: Ledger::new(),
+            part: Part::placed(replicas, place),
+            policy: Policy { limits, ..Policy::for_upstream(Upstream::plain(origin)) },
+            is_linked: Cell::new(false),
+            was_linked: Cell::new(false),
+        }))
     }
 
     /// The server answers again.
-    pub(crate) fn link(&mut self, server: &mut Server, now: u64) {
+    pub(crate) fn link(&self, server: &mut Server, now: u64) {
         let tick = Tick::from_micros(now);
         self.ledger.hear(KEY.bucket(), server.hear(now), tick);
-        if self.was_linked {
+        if self.was_linked.replace(true) {
             self.ledger.unsettle(KEY.bucket(), tick);
         }
-        (self.is_linked, self.was_linked) = (true, true);
+        self.is_linked.set(true);
     }
 
     /// Tells the server what it does not know.
@@ -92,92 +115,54 @@ impl Replica {
         }
     }
 
-    /// Whether it admits a request.
-    pub(crate) fn request(&self, server: &mut Server, now: u64) -> bool {
-        let tick = Tick::from_micros(now);
-        match self.stance(tick) {
-            Stance::Refused(_) => false,
-            Stance::Alone | Stance::Seed => self.alone(None, tick).is_ok(),
-            Stance::Ask(epoch) => self.ask(server, epoch, None, now),
-            Stance::Share(epoch) => self.ask(server, epoch, Some(self.part), now),
-        }
-    }
-
-    fn stance(&self, now: Tick) -> Stance {
-        if !self.is_linked {
-            return Stance::Alone;
-        }
-        let stance = || self.ledger.stance(KEY, Some(&self.limit), span(), now);
-        if stance() == Stance::Seed {
-            self.ledger.seed(
-                KEY,
-                keep(),
-                self.admission.times_of(&WindowKey::of(&class())),
-                now,
-            );
-        }
-        stance()
-    }
-
-    fn ask(&self, server: &mut Server, epoch: Epoch, part: Option<Part>, now: u64) -> bool {
-        let tick = Tick::from_micros(now);
-        let opened = self.admission.begin(&self.policy, &class(), part, tick);
-        let pending = match opened {
-            Opening::Decided(decided) => return decided.is_ok(),
-            Opening::Pending(pending) => pending,
+    /// Begins with a request. The server decides at once, its answer may take a while.
+    pub(crate) fn request(&'static self, server: &mut Server, now: u64) -> Begun {
+        let sent = Tick::from_micros(now);
+        let sharing = Sharing {
+            admission: &self.admission,
+            ledger: &self.ledger,
+            on_loss: OnLoss::LocalShare,
+            part: self.part,
+            policy: &self.policy,
+            class: &CLASS,
+            terms: Terms::of(&self.policy, &CLASS),
+            key: KEY,
+            now: sent,
         };
-        let (heard, said) = server.admit(epoch, now);
-        self.ledger.hear(KEY.bucket(), heard, tick);
-        match said {
-            Said::Admitted { taken } => {
-                self.ledger.told(KEY, (taken, span()), None, tick);
-                self.admission.admitted(pending, None).is_ok()
+        match sharing.begin(self.is_linked.get()) {
+            Step::Decided(decision) => Begun::Decided(is_admitted(&decision)),
+            Step::Ask(asking) => {
+                let (heard, said) = server.admit(asking.question.epoch, now);
+                Begun::Asked(Box::new(InFlight {
+                    replica: self,
+                    sharing,
+                    asking,
+                    heard,
+                    said,
+                    sent,
+                }))
             }
-            Said::Denied { taken, retry_after } => {
-                let retry_after = Duration::from_micros(retry_after);
-                let until = tick.plus(retry_after);
-                let (limit, bound) = (self.limit, StoreBound::Window);
-                let refused = Refused { limit, until, bound, count: Count::default() };
-                self.ledger.told(KEY, (taken, span()), Some(refused), tick);
-                let denial = StoreDenial { retry_after, by: Bound::Window, standing: None };
-                self.admission.denied(pending, denial).is_ok()
-            }
-            Said::OtherEpoch => self.alone(Some(pending), tick).is_ok(),
         }
     }
+}
 
-    fn alone(&self, pending: Option<Pending<'_>>, now: Tick) -> Result<Permit, Denial> {
-        let own = || {
-            let times = self.admission.times_of(&WindowKey::of(&class()));
-            u32::try_from(times.iter().filter(|at| now < at.plus(span())).count()).unwrap()
-        };
-        let of = (self.limit.admissions(), replicas());
-        let most = self.ledger.allowance(KEY, of, own, now);
-        let share = Alone::Share { part: self.part, most };
-        let decided = match pending {
-            Some(pending) => self.admission.left_alone(pending, share),
-            None => self.admission.admit_alone(&self.policy, &class(), share, now),
-        };
-        if let Some(at) = decided.as_ref().ok().and_then(Permit::charged_at) {
-            self.ledger.owe(KEY, keep(), at);
+impl InFlight {
+    /// When (µs) it was asked.
+    pub(crate) const fn sent(&self) -> u64 {
+        self.sent.as_micros()
+    }
+
+    /// The answer has come, or will not come any more: whether the request is admitted.
+    pub(crate) fn ends(self, is_answered: bool, now: u64) -> bool {
+        let said = is_answered.then_some(self.said);
+        if is_answered {
+            let at = Tick::from_micros(now);
+            self.replica.ledger.hear(KEY.bucket(), Heard { at, ..self.heard }, at);
         }
-        decided
+        is_admitted(&self.sharing.answered(self.asking, said, self.sent))
     }
 }
 
-fn replicas() -> NonZeroU32 {
-    NonZeroU32::new(u32::try_from(REPLICAS).unwrap()).unwrap()
-}
-
-const fn keep() -> Keep {
-    Keep { admissions: 10, span: span() }
-}
-
-const fn class() -> RequestClass {
-    RequestClass {
-        endpoint: Endpoint::CreateSession,
-        account: AccountKey::Sid(Sid::new(SidKind::Account, [1; 16])),
-        service: Some(ServiceKey::Sid(SERVICE)),
-        credential: Digest([9; 16]),
-    }
+const fn is_admitted(decision: &Decision) -> bool {
+    decision.outcome.is_ok()
 }

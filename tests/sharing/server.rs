@@ -1,7 +1,12 @@
 //! The model of the store: one window, one epoch, one clock.
 
+use std::time::Duration;
+
+use maskgate::store::Count;
 use maskgate::store::Epoch;
 use maskgate::store::Heard;
+use maskgate::store::Said;
+use maskgate::store::StoreBound;
 use maskgate::time::Tick;
 
 use crate::ADMISSIONS;
@@ -15,14 +20,6 @@ pub(crate) struct Server {
     epoch: Option<u64>,
     /// From the oldest to the newest, by its own clock.
     times: Vec<u64>,
-}
-
-/// What it says.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Said {
-    Admitted { taken: u32 },
-    Denied { taken: u32, retry_after: u64 },
-    OtherEpoch,
 }
 
 impl Server {
@@ -53,14 +50,16 @@ impl Server {
             return (heard, Said::OtherEpoch);
         }
         let taken = self.times.iter().filter(|at| **at + SPAN > heard.server).count();
-        let count = |taken: usize| u32::try_from(taken).unwrap();
+        let count =
+            |taken: usize| Count { taken: u32::try_from(taken).unwrap(), ..Count::default() };
         if taken >= ADMISSIONS {
             let nth = self.times[self.times.len() - ADMISSIONS];
-            let retry_after = nth + SPAN - heard.server;
-            return (heard, Said::Denied { taken: count(taken), retry_after });
+            let retry_after = Duration::from_micros(nth + SPAN - heard.server);
+            let bound = StoreBound::Window;
+            return (heard, Said::Denied { retry_after, bound, count: count(taken) });
         }
         self.times.push(heard.server);
-        (heard, Said::Admitted { taken: count(taken + 1) })
+        (heard, Said::Admitted { charged_at: heard.server, count: count(taken + 1) })
     }
 
     /// Takes in what a replica admitted by itself so long ago.
