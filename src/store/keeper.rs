@@ -27,6 +27,7 @@ use crate::store::layout::Layout;
 use crate::store::layout::Node;
 use crate::store::trust::Heard;
 use crate::time::Clock;
+use crate::time::Tick;
 
 /// How often a server is asked for nothing but a sign of life.
 const BEAT: Duration = Duration::from_secs(1);
@@ -188,19 +189,29 @@ impl Keeper {
         let call = connection.library.epoch(bucket);
         let value = connection.call(call, self.store.config.deadline).await?;
         let now = self.clock.now();
-        self.store.ledger.hear(bucket, answer::epoch(value, now)?, now);
+        self.hear(bucket, answer::epoch(value, now)?, now);
         Ok(())
     }
 
-    /// Asks for a place among the replicas, or to keep it. Takes the time of other calls that nobody
-    /// waits for.
+    fn hear(&self, bucket: Bucket, heard: Heard, now: Tick) {
+        if self.store.ledger.hear(bucket, heard, now) {
+            self.node.has_lost_data();
+        }
+    }
+
+    /// Asks for a place among the replicas, or to keep it.
     async fn take_place(&self, connection: &Connection) -> Result<(), Fault> {
         let store = &self.store;
         let call = connection.library.place(&store.place, store.config.replicas);
-        let value = connection.call(call, BATCH_TIME).await?;
+        let value = match connection.call(call, BATCH_TIME).await.map_err(Fault::from) {
+            Ok(value) => value,
+            // Whether the server is too slow is found by its signs of life.
+            Err(Fault::Late) => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
         let now = self.clock.now();
         let (heard, place) = answer::place(value, now)?;
-        store.ledger.hear(Bucket::FIRST, heard, now);
+        self.hear(Bucket::FIRST, heard, now);
         store.place.given(place, now);
         Ok(())
     }
@@ -230,7 +241,7 @@ impl Keeper {
         let mut turn = buckets.iter().copied().cycle();
         let mut pause = BEAT;
         loop {
-            if let Err(fault) = self.settle(connection, &buckets).await {
+            if let Err(fault) = self.catch_up(connection, &buckets).await {
                 return fault;
             }
             let is_due = time::timeout(pause, self.node.due.notified()).await.is_ok();
@@ -260,6 +271,14 @@ impl Keeper {
         }
     }
 
+    /// Learns the epochs anew where data was lost, and tells what the server does not know.
+    async fn catch_up(&self, connection: &Connection, buckets: &[Bucket]) -> Result<(), Fault> {
+        if self.node.take_emptied() {
+            self.learn(connection, buckets).await?;
+        }
+        self.settle(connection, buckets).await
+    }
+
     /// Tells what was admitted without it, and what is to be taken back.
     async fn settle(&self, connection: &Connection, buckets: &[Bucket]) -> Result<(), Fault> {
         let ledger = &self.store.ledger;
@@ -284,7 +303,7 @@ impl Keeper {
                 match told.as_ref().ok().and_then(|told| told.get(place)) {
                     Some(heard) => {
                         ledger.paid(debt.key);
-                        ledger.hear(debt.key.bucket(), *heard, now);
+                        self.hear(debt.key.bucket(), *heard, now);
                     }
                     None => ledger.unpaid(debt.key),
                 }

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::Value;
@@ -29,6 +31,8 @@ pub(super) struct Node {
     pub(super) circuit: Circuit,
     /// There is something to be told to it.
     pub(super) due: Notify,
+    /// One bucket has lost its data, so others may have too.
+    is_emptied: AtomicBool,
     /// Why it did not answer the last time that it did not.
     fault: Mutex<Option<Fault>>,
 }
@@ -36,7 +40,21 @@ pub(super) struct Node {
 impl Node {
     fn new(address: StoreAddress, deadline: Duration) -> Self {
         let fault = Mutex::new(None);
-        Self { address, circuit: Circuit::new(deadline), due: Notify::new(), fault }
+        let (circuit, due) = (Circuit::new(deadline), Notify::new());
+        Self { address, circuit, due, is_emptied: AtomicBool::new(false), fault }
+    }
+
+    /// A bucket has lost its data: whoever keeps it asks for the epochs of all. Otherwise each would
+    /// be believed a span after it was next asked for, whenever that is.
+    pub(super) fn has_lost_data(&self) {
+        // Relaxed: the notification hands it over.
+        self.is_emptied.store(true, Ordering::Relaxed);
+        self.due.notify_one();
+    }
+
+    /// Whether that has happened since it was asked the last time.
+    pub(super) fn take_emptied(&self) -> bool {
+        self.is_emptied.swap(false, Ordering::Relaxed)
     }
 
     /// It does not answer; tells whether it did until now.

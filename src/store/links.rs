@@ -72,7 +72,9 @@ impl Links {
         })?;
         node.circuit.answered();
         let (heard, said) = answer::admit(value, sent, now)?;
-        self.store.ledger.hear(bucket, heard, now);
+        if self.store.ledger.hear(bucket, heard, now) {
+            node.has_lost_data();
+        }
         Ok(said)
     }
 

@@ -166,6 +166,20 @@ async fn placed(gateway: &Gateway) -> u64 {
     waited.await.unwrap()
 }
 
+#[tokio::test]
+async fn a_store_that_forgot_everything_is_believed_again_a_window_after_that_is_found() {
+    let redis = Server::start(Engine::Redis);
+    let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
+    let gateway = sharing(&redis, &upstream, "").await;
+    stands(&gateway, "trusted").await;
+    redis::cmd("FLUSHALL").query::<String>(&mut redis.connect()).unwrap();
+    // Nobody asks for anything: a sign of life a second goes to one bucket of 256.
+    stands(&gateway, "sharing").await;
+    stands(&gateway, "trusted").await;
+    let place = gateway.page("/policy").await.json()["store"]["place"].clone();
+    assert_eq!(place, 0, "it has kept its place");
+}
+
 /// The value of an item's parameter in the `RateLimit` field.
 fn remaining(reply: &Reply) -> u32 {
     let field = reply.header("ratelimit").unwrap();
