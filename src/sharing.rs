@@ -156,7 +156,7 @@ impl<'s> Sharing<'s> {
         match self.stance(answers) {
             Stance::Refused(refused) => Step::Decided(self.refuse(&refused)),
             Stance::Ask(epoch) => self.ask(epoch, None),
-            Stance::Share(epoch) => self.share(epoch),
+            Stance::Share { epoch, is_new } => self.share(epoch, is_new),
             Stance::Alone | Stance::Seed => Step::Decided(self.alone(None)),
         }
     }
@@ -240,11 +240,12 @@ impl<'s> Sharing<'s> {
     }
 
     /// The store answers, and may not know of all admissions.
-    fn share(&self, epoch: Epoch) -> Step<'s> {
+    fn share(&self, epoch: Epoch, is_new: bool) -> Step<'s> {
         match self.on_loss {
             OnLoss::LocalShare => {
                 let counted = self.ledger.begin(self.key);
-                let (most, under_way) = (self.allowance(false), counted.before);
+                let most = if is_new { self.allowance(false) } else { None };
+                let under_way = counted.before;
                 let share = Share { part: self.part, most, under_way };
                 self.ask(epoch, Some((share, counted)))
             }

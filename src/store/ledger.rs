@@ -34,13 +34,21 @@ use crate::store::under_way::UnderWay;
 use crate::time;
 use crate::time::Tick;
 
+/// After a loss of the data, who is asked for a window has found it by its signs of life, and told.
+const TELLING: Duration = Duration::from_secs(2);
+
 /// Who decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stance {
     /// The store, in this epoch.
     Ask(Epoch),
     /// Both: the store may not know of all admissions yet, so this replica keeps to its share too.
-    Share(Epoch),
+    Share {
+        /// In this epoch.
+        epoch: Epoch,
+        /// Whether that is so new that others may not have told it what they remember.
+        is_new: bool,
+    },
     /// The store has decided already.
     Refused(Refused),
     /// Both; but this replica first has to hand in what it remembers of the window.
@@ -108,7 +116,8 @@ impl Ledger {
         if belief.is_whole(span, now) && self.is_clear(key) {
             Stance::Ask(belief.epoch())
         } else {
-            Stance::Share(belief.epoch())
+            let is_new = belief.adopted_within(TELLING, now).is_some();
+            Stance::Share { epoch: belief.epoch(), is_new }
         }
     }
 

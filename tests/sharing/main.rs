@@ -76,6 +76,8 @@ struct World {
     lost_until: Option<u64>,
     /// When it came back.
     back: Option<u64>,
+    /// When it gave the last sign of life.
+    beat: u64,
 }
 
 impl World {
@@ -95,6 +97,7 @@ impl World {
             cut_off: None,
             lost_until: None,
             back: None,
+            beat: 0,
         };
         for replica in &world.replicas {
             replica.link(&mut world.server, world.now);
@@ -215,6 +218,10 @@ impl World {
                 _ => self.server.fail_over(self.now, self.rng.u64(..SECOND)),
             }
         }
+        let beats = self.beat + SECOND <= self.now;
+        if beats {
+            self.beat = self.now;
+        }
         for (nth, replica) in self.replicas.iter().enumerate() {
             let is_cut_off = self.cut_off == Some(nth);
             if !replica.is_linked.get() {
@@ -231,6 +238,9 @@ impl World {
             }
             if is_cut_off {
                 self.lost = Some(self.now);
+            }
+            if replica.is_linked.get() && beats {
+                replica.beat(&mut self.server, self.now);
             }
         }
     }

@@ -104,6 +104,11 @@ impl Replica {
         self.is_linked.set(true);
     }
 
+    /// A sign of life of the server.
+    pub(crate) fn beat(&self, server: &mut Server, now: u64) {
+        self.ledger.hear(KEY.bucket(), server.hear(now), Tick::from_micros(now));
+    }
+
     /// Tells the server what it does not know.
     pub(crate) fn settle(&self, server: &mut Server, now: u64) {
         let tick = Tick::from_micros(now);
