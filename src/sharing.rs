@@ -340,7 +340,7 @@ fn standing(limit: &RateLimit, count: &Count, now: Tick) -> Standing {
     Standing::of_shared(limit, window, (count.burst_taken, count.burst_resets_at.since(now)))
 }
 
-const fn bound(bound: StoreBound) -> Bound {
+pub(crate) const fn bound(bound: StoreBound) -> Bound {
     match bound {
         StoreBound::Window => Bound::Window,
         StoreBound::Burst => Bound::Burst,

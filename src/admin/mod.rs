@@ -1,8 +1,11 @@
 //! What an operator may ask, on an address of its own: never on the public one.
 
+mod explain_view;
 mod numbers_view;
 mod policy_view;
 mod pools_view;
+mod query;
+mod readings;
 mod store_view;
 mod windows_view;
 
@@ -19,6 +22,7 @@ use http::Method;
 use http::Request;
 use http::Response;
 use http::StatusCode;
+use http::request::Parts;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -28,10 +32,9 @@ use hyper_util::rt::TokioTimer;
 use tokio::task::JoinSet;
 use tokio::time;
 
+use crate::admin::query::Query;
 use crate::control;
 use crate::control::Control;
-use crate::observe::metrics::Readings;
-use crate::observe::metrics::StoreReading;
 use crate::page::JSON;
 use crate::page::TEXT;
 use crate::page::not_allowed;
@@ -53,6 +56,8 @@ const GATEWAY_INDEX: &str = "\
 /windows?service=KS…        how full the windows of a service are
 /pools                      which services have the fullest number pools
 /pools?service=KS…          how full those of one service are
+/explain?service=KS…&endpoint=…
+                            what would be decided now, and what holds the window
 /numbers?service=KS…        how many participants use the numbers of a service
 ";
 /// The pages of every admin listener.
@@ -135,16 +140,7 @@ impl Admin {
 async fn serve(stream: tokio::net::TcpStream, pages: Pages) {
     let answer = service_fn(|request: Request<Incoming>| {
         let pages = &pages;
-        async move {
-            Ok::<_, Infallible>(if control::is_for(request.uri().path()) {
-                match pages.control() {
-                    Some(control) => control.answer(request).await,
-                    None => page(StatusCode::NOT_FOUND, TEXT, control::ABSENT),
-                }
-            } else {
-                answer(pages, &request)
-            })
-        }
+        async move { Ok::<_, Infallible>(answer(pages, request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -156,7 +152,23 @@ async fn serve(stream: tokio::net::TcpStream, pages: Pages) {
     }
 }
 
-fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
+async fn answer(pages: &Pages, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    match (pages.gateway(), pages.control()) {
+        (_, Some(control)) if control::is_for(path) => control.answer(request).await,
+        (_, None) if control::is_for(path) => {
+            page(StatusCode::NOT_FOUND, TEXT, control::ABSENT)
+        }
+        (Some(state), _) if path == "/explain" => {
+            let (head, _) = request.into_parts();
+            explain(&head, state).await
+        }
+        _ => show(pages, &request),
+    }
+}
+
+/// A page that changes nothing.
+fn show<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return not_allowed("GET, HEAD");
     }
@@ -168,7 +180,7 @@ fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
             page(StatusCode::SERVICE_UNAVAILABLE, TEXT, "not ready\n")
         }
         ("/readyz", _) => page(StatusCode::OK, TEXT, "ready\n"),
-        ("/metrics", Some(state)) => match state.metrics.render(&readings(state)) {
+        ("/metrics", Some(state)) => match state.metrics.render(&readings::of(state)) {
             Ok(text) => page(StatusCode::OK, PROMETHEUS, text),
             Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
@@ -194,6 +206,21 @@ fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
     }
 }
 
+/// The page about one window.
+async fn explain(head: &Parts, state: &State) -> Response<Full<Bytes>> {
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        return not_allowed("GET, HEAD");
+    }
+    let asked = Query::parse(head.uri.query().unwrap_or_default())
+        .and_then(|query| Ok((query, query.window()?)));
+    match asked {
+        Ok((query, key)) => {
+            page(StatusCode::OK, JSON, explain_view::render(state, &query, key).await)
+        }
+        Err(bad) => page(StatusCode::BAD_REQUEST, TEXT, bad.help()),
+    }
+}
+
 /// A page about the service that the query names.
 fn of_service<B>(
     request: &Request<B>,
@@ -210,36 +237,4 @@ fn of_service<B>(
         return page(StatusCode::BAD_REQUEST, TEXT, usage);
     };
     page(StatusCode::OK, JSON, render(service))
-}
-
-fn readings(state: &State) -> Readings {
-    let shared = &state.shared;
-    let upstream = &state.upstream_counters;
-    let admission = &shared.admission;
-    let policy = shared.policy.snapshot();
-    let advise = policy.limits.participants_per_number;
-    let seen = state.last_sweep.seen();
-    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    Readings {
-        in_flight: admission.in_flight().into(),
-        body_bytes: count(shared.bodies.held()),
-        live_keys: count(admission.live_windows()),
-        guarded_windows: count(admission.guarded_windows()),
-        known_credentials: count(admission.known_credentials()),
-        tracked_participants: count(shared.seats.participants()),
-        numbers_above_advice: count(advise.map_or(0, |most| shared.seats.numbers_above(most))),
-        learned_names: count(admission.learned_names()),
-        learned_accounts: count(admission.learned_accounts()),
-        generation: policy.generation,
-        upstream_idle: upstream.idle(),
-        upstream_opened: upstream.opened(),
-        upstream_retries: upstream.retries(),
-        dropped_lines: state.log.dropped(),
-        fill: seen.windows,
-        pools: seen.pools,
-        store: shared.store.as_ref().map(|store| StoreReading {
-            condition: store.condition(shared.clock.now()),
-            owed: count(store.ledger.owed_admissions()),
-        }),
-    }
 }

@@ -109,7 +109,7 @@ fn limits(limits: &Limits) -> Value {
     })
 }
 
-fn rate(rule: &RateRule) -> Value {
+pub(super) fn rate(rule: &RateRule) -> Value {
     json!({
         "requests_per_second": rule.limit.requests_per_second(),
         "window_seconds": rule.limit.window().as_secs_f64(),

@@ -74,6 +74,16 @@ impl InFlight {
         Ok(guard)
     }
 
+    /// Why one more would not be counted now; none where it would.
+    pub fn full(&self, limit: &InFlightLimit, service: Option<ServiceKey>) -> Option<Full> {
+        if self.total() >= limit.total.get() {
+            return Some(Full { of: InFlightOf::Total, max: limit.total });
+        }
+        let max = limit.per_service?;
+        let count = self.0.of_service.view(&service?, |_, count| *count)?;
+        (count >= max.get()).then_some(Full { of: InFlightOf::Service, max })
+    }
+
     fn enter_total(&self, max: NonZeroU32) -> Result<(), Full> {
         // Relaxed: the count orders nothing, and every change of it is one step.
         self.0
@@ -165,6 +175,7 @@ mod tests {
     fn a_dropped_guard_makes_room_for_the_next() {
         let in_flight = InFlight::new();
         let first = in_flight.enter(&limit(1, None), ONE).unwrap();
+        assert_eq!(in_flight.full(&limit(1, None), ONE), full(InFlightOf::Total, 1));
         assert_eq!(in_flight.enter(&limit(1, None), ONE).err(), full(InFlightOf::Total, 1));
         drop(first);
         assert_eq!(in_flight.total(), 0);
@@ -176,6 +187,8 @@ mod tests {
         let in_flight = InFlight::new();
         let limit = limit(3, Some(1));
         let held = in_flight.enter(&limit, ONE).unwrap();
+        assert_eq!(in_flight.full(&limit, ONE), full(InFlightOf::Service, 1));
+        assert_eq!(in_flight.full(&limit, OTHER), None);
         assert_eq!(in_flight.enter(&limit, ONE).err(), full(InFlightOf::Service, 1));
         assert_eq!(in_flight.total(), 1);
         let other = in_flight.enter(&limit, OTHER).unwrap();

@@ -7,6 +7,7 @@ use crate::classify::RequestClass;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::limit::Limits;
 use crate::policy::overrides::Match;
+use crate::policy::overrides::Override;
 use crate::policy::rate::RateRule;
 use crate::sid::AccountKey;
 use crate::sid::ServiceKey;
@@ -93,7 +94,8 @@ impl WindowKey {
         limits.overrides.first_match(&self.asked()).map_or(&limits.rate, |found| &found.rate)
     }
 
-    fn asked(&self) -> Match {
+    /// What overrides are asked for, as far as the key tells.
+    pub(crate) fn asked(&self) -> Match {
         let (account, service) = match self.scope {
             Scope::Service(service) => (None, service.sid()),
             Scope::Account(account) => (account.sid(), None),
@@ -116,13 +118,23 @@ pub(crate) struct Rules<'l> {
 impl<'l> Rules<'l> {
     /// The rules for a request of this class.
     pub(crate) fn of(limits: &'l Limits, class: &RequestClass) -> Self {
-        let key = WindowKey::of(class);
-        let asked = Match { account: class.account.sid(), ..key.asked() };
+        Self::asked(limits, &WindowKey::of(class), class.account.sid()).1
+    }
+
+    /// The rules for a request in this window with the credentials of this account, and the
+    /// override that they are from, where there is one.
+    pub(crate) fn asked(
+        limits: &'l Limits,
+        key: &WindowKey,
+        account: Option<Sid>,
+    ) -> (Option<&'l Override>, Self) {
+        let own = key.asked();
+        let asked = Match { account: account.or(own.account), ..own };
         match limits.overrides.first_match(&asked) {
-            None => Self { own: &limits.rate, of_others: None },
+            None => (None, Self { own: &limits.rate, of_others: None }),
             Some(found) => {
                 let of_others = found.matches.account.map(|_| key.rule(limits));
-                Self { own: &found.rate, of_others }
+                (Some(found), Self { own: &found.rate, of_others })
             }
         }
     }

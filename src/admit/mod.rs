@@ -7,6 +7,7 @@
 mod answered;
 pub mod case;
 mod denial;
+mod explain;
 mod form;
 pub mod guard;
 pub mod in_flight;
@@ -42,6 +43,9 @@ use case::Decision;
 pub use denial::Denial;
 pub use denial::RateDenial;
 pub use denial::RuleInWords;
+pub use explain::Explanation;
+pub use explain::HeldSlot;
+pub use explain::Inquiry;
 pub use form::GuardView;
 use guard::Place;
 use in_flight::Full;

@@ -93,7 +93,11 @@ impl<'p> Terms<'p> {
 
     /// Those of a window, as far as its key tells.
     pub fn of_window(policy: &'p Policy, key: WindowKey) -> Self {
-        let rule = key.rule(&policy.limits);
+        Self::of_rule(key.rule(&policy.limits), key)
+    }
+
+    /// Those of a window that is judged by this rule.
+    pub fn of_rule(rule: &'p RateRule, key: WindowKey) -> Self {
         let reach = Reach::of(&rule.limit);
         Self { key, rule, admissions: reach.admissions, span: reach.span() }
     }

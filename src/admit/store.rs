@@ -13,6 +13,7 @@ use crate::admit::case::Case;
 use crate::admit::case::Decision;
 use crate::admit::form::Change;
 use crate::admit::form::Form;
+use crate::admit::form::GuardView;
 use crate::admit::form::Unwelcome;
 use crate::admit::key::Scope;
 use crate::admit::key::WindowKey;
@@ -162,6 +163,16 @@ impl WindowStore {
     /// When the charges of a window were made, as far as they are remembered.
     pub(crate) fn times(&self, key: &WindowKey) -> Vec<Tick> {
         self.windows.view(key, |_, window| window.times()).unwrap_or_default()
+    }
+
+    /// When the charges of a window were made, as far as they are remembered, and how it is
+    /// guarded; none where there is no such window.
+    pub(crate) fn look(
+        &self,
+        key: &WindowKey,
+        now: Tick,
+    ) -> Option<(Vec<Tick>, Option<GuardView>)> {
+        self.windows.view(key, |_, window| (window.times(), window.guard_view(now)))
     }
 
     /// The windows of one scope turn out to be those of another one, and become one with them;

@@ -4,6 +4,7 @@
 //! own refusal; the first refusal is the answer. See `docs/life-of-a-request.md`.
 
 mod count;
+pub mod explaining;
 mod lessons;
 mod listing;
 mod pupil;

@@ -57,6 +57,17 @@ impl Overrides {
         self.all.get(index)
     }
 
+    /// Whether the rule of a request with these properties may depend on its account.
+    pub fn depends_on_account(&self, asked: &Match) -> bool {
+        let is_of_one = |each: &Override| {
+            let matches = Match { account: None, ..each.matches };
+            each.matches.account.is_some() && matches.matches(asked)
+        };
+        let first = self.all.iter().find(|each| each.matches.matches(asked));
+        let before = |each: &&Override| first.is_none_or(|first| !std::ptr::eq(*each, first));
+        self.all.iter().take_while(before).any(is_of_one)
+    }
+
     /// The overrides in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Override> {
         self.all.iter()

@@ -80,6 +80,8 @@ pub enum StoreCharge {
     Admitted,
     /// The request in either case.
     Offered,
+    /// Nothing: it is only asked about.
+    Nothing,
 }
 
 /// A question about one request.
@@ -154,6 +156,7 @@ impl Library {
         let charge = match charge {
             StoreCharge::Admitted => "a",
             StoreCharge::Offered => "o",
+            StoreCharge::Nothing => "n",
         };
         let burst = limit.burst_admissions().map_or(0, NonZeroU32::get);
         call.arg(epoch.0).arg(charge).arg(limit.admissions().get());

@@ -12,6 +12,7 @@
 //! `docs/design/0015-shared-store.md`.
 
 mod answer;
+mod aside;
 mod circuit;
 mod connection;
 mod fault;

@@ -30,8 +30,10 @@ async fn health_and_readiness_are_told_apart_from_what_is_not_there() {
 async fn the_public_address_has_no_admin_page() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream).await;
-    for path in ["/metrics", "/healthz", "/readyz", "/policy", "/pools", "/windows", "/numbers"]
-    {
+    for path in [
+        "/metrics", "/healthz", "/readyz", "/policy", "/pools", "/windows", "/numbers",
+        "/explain",
+    ] {
         assert_eq!(gateway.send(&Request::get(path)).await.status, 404, "{path}");
     }
 }

@@ -10,6 +10,7 @@
 
 mod admin;
 mod errors;
+mod explain;
 mod fields;
 mod forwarding;
 mod heads;
