@@ -6,11 +6,13 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
+use crate::admit::busiest::Full;
 use crate::forward::Counters;
 use crate::gateway::Shared;
 use crate::observe::events::EventLog;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
+use crate::observe::top::Top;
 use crate::policy::endpoint::Endpoint;
 use crate::pool::Fill;
 use crate::systemd::ServiceManager;
@@ -30,6 +32,8 @@ pub struct State {
     pub events: EventLog,
     /// Whoever wants to know how this process is.
     pub manager: ServiceManager,
+    /// Who asks most, and who is refused most.
+    pub top: Arc<Top>,
     /// What the last sweep saw.
     pub last_sweep: LastSweep,
     ready: AtomicBool,
@@ -44,6 +48,7 @@ impl State {
         manager: ServiceManager,
     ) -> Self {
         Self {
+            top: Arc::new(Top::new(shared.clock.now())),
             shared: Arc::new(shared),
             metrics: Arc::new(metrics),
             upstream_counters: Arc::default(),
@@ -67,7 +72,7 @@ impl State {
     }
 }
 
-/// What the last sweep saw. Read by `/metrics` only.
+/// What the last sweep saw. Read by the admin listener only.
 #[derive(Debug, Default)]
 pub struct LastSweep(Mutex<Seen>);
 
@@ -76,6 +81,8 @@ pub struct LastSweep(Mutex<Seen>);
 pub struct Seen {
     /// The fullest window of each endpoint that was in use, from 0 to 1.
     pub windows: Vec<(Endpoint, f64)>,
+    /// The fullest windows of all.
+    pub fullest: Vec<Full>,
     /// The number pools of all services.
     pub pools: Fill,
 }

@@ -36,6 +36,7 @@ fn sweep(state: &State) {
     let fill = Endpoint::ALL.iter().copied().zip(swept.fullest.map(f64::from));
     state.last_sweep.set(Seen {
         windows: fill.filter(|(_, fill)| *fill > 0.0).collect(),
+        fullest: swept.busiest.into_vec(),
         pools: shared.pools.fill(&policy.limits),
     });
     tracing::trace!(live = swept.live, dropped = swept.dropped, "swept");

@@ -214,6 +214,7 @@ fn a_terminal_shows_how_a_gateway_is() {
     let top = ["top", "--count", "2", "--interval", "100ms", "--admin", &running.admin];
     let said = text(&maskgate(&top).stdout);
     assert_eq!(said.matches("a second\nwindows").count(), 2, "{said}");
+    assert!(said.contains("\nservice, of the last ") && said.contains("\nwindow "), "{said}");
     assert!(!said.contains('\u{1b}'), "this is no terminal");
     let output = maskgate(&["status", "--admin", &free_address()]);
     assert_eq!(output.status.code(), Some(1));

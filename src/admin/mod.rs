@@ -7,6 +7,7 @@ mod pools_view;
 mod query;
 mod readings;
 mod store_view;
+mod top_view;
 mod windows_view;
 
 use std::convert::Infallible;
@@ -58,6 +59,7 @@ const GATEWAY_INDEX: &str = "\
 /pools?service=KS…          how full those of one service are
 /explain?service=KS…&endpoint=…
                             what would be decided now, and what holds the window
+/top                        which services ask most and are refused most, and the fullest windows
 /numbers?service=KS…        how many participants use the numbers of a service
 ";
 /// The pages of every admin listener.
@@ -193,6 +195,7 @@ fn show<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
         ("/windows", Some(state)) => {
             of_service(request, |service| windows_view::render(state, service))
         }
+        ("/top", Some(state)) => page(StatusCode::OK, JSON, top_view::render(state)),
         ("/pools", Some(state)) if request.uri().query().is_none() => {
             page(StatusCode::OK, JSON, pools_view::of_all(state))
         }

@@ -5,6 +5,7 @@
 //! last. It is taken back only where the upstream refuses a stranger.
 
 mod answered;
+pub mod busiest;
 pub mod case;
 mod denial;
 mod explain;

@@ -9,6 +9,8 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
+use crate::admit::busiest::Busiest;
+use crate::admit::busiest::Full;
 use crate::admit::case::Case;
 use crate::admit::case::Decision;
 use crate::admit::form::Change;
@@ -246,7 +248,8 @@ impl WindowStore {
     pub fn sweep(&self, limits: &Limits, now: Tick) -> Swept {
         let reaches = Reaches::of(limits);
         let is_crowded = self.guarded() > limits.max_keys.get() / CROWD;
-        let mut swept = Swept { live: 0, dropped: 0, fullest: [0.0; Endpoint::COUNT] };
+        let fullest = [0.0; Endpoint::COUNT];
+        let mut swept = Swept { live: 0, dropped: 0, fullest, busiest: Busiest::default() };
         self.windows.retain(|key, window| {
             let reach = reaches.of_window(key, window.reach());
             window.set_reach(reach);
@@ -305,7 +308,7 @@ impl Default for WindowStore {
 }
 
 /// What a sweep found.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Swept {
     /// Windows that are left.
     pub live: usize,
@@ -314,6 +317,8 @@ pub struct Swept {
     /// The fullest window of each endpoint, by [`Endpoint::index`]: 0 is empty, 1 is full, and
     /// above 1 the limit has been lowered.
     pub fullest: [f64; Endpoint::COUNT],
+    /// The fullest windows of all.
+    pub busiest: Busiest,
 }
 
 impl Swept {
@@ -323,7 +328,9 @@ impl Swept {
         if rule.mode != Mode::Off {
             let allowed = rule.limit.admissions().get();
             let fill = window.fill(allowed, rule.limit.window(), now);
-            *fullest = fullest.max(f64::from(fill.taken) / f64::from(allowed));
+            let full = Full { key: *key, taken: fill.taken, allowed: rule.limit.admissions() };
+            *fullest = fullest.max(full.ratio());
+            self.busiest.note(full);
         }
     }
 }

@@ -47,6 +47,7 @@ fn gateway() -> Gateway {
         log: RequestLog::new(LogSink::new().0),
         clock: clock.clone(),
         journal: None,
+        tally: Arc::default(),
     };
     let forwarder = Forwarder::new(clock, Arc::default());
     Gateway { shared: Arc::new(shared), forwarder, observer, links: None }

@@ -59,6 +59,7 @@ mod tests {
             log: RequestLog::new(LogSink::new().0),
             clock: Clock::manual(),
             journal: None,
+            tally: Arc::default(),
         };
         let lines = Lines::default();
         let writer = lines.clone();

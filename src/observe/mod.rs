@@ -13,6 +13,7 @@ mod pools;
 pub mod request_log;
 pub mod store;
 mod timestamp;
+pub mod top;
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -56,6 +57,7 @@ use metrics::Metrics;
 use outcome::LimitOutcome;
 use outcome::Outcome;
 use request_log::RequestLog;
+use top::Tally;
 
 /// W3C Trace Context §3.2.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -71,6 +73,8 @@ pub struct Observer {
     pub clock: Clock,
     /// Shared by all workers, where a client is being tested.
     pub journal: Option<Arc<Journal>>,
+    /// The worker's own.
+    pub tally: Arc<Tally>,
 }
 
 /// What is known of one request; it is reported when this is dropped.
@@ -266,6 +270,9 @@ impl Drop for Record {
     fn drop(&mut self) {
         let ended = self.observer.clock.now();
         let whole = ended.since(self.begun);
+        if let Some(class) = &self.class {
+            self.observer.tally.note(class, self.outcome.decision, ended);
+        }
         let metrics = &self.observer.metrics;
         metrics.count_request(self.endpoint(), self.outcome.decision, whole);
         if let Some(refusal) = self.outcome.refusal {

@@ -254,6 +254,7 @@ impl Server {
             upstream_counters: Arc::clone(&self.state.upstream_counters),
             log: Arc::clone(&self.state.log),
             journal: self.journal.clone(),
+            top: Arc::clone(&self.state.top),
             stage: stages.clone(),
             drain_time: self.settings.drain.saturating_sub(linger(&self.settings)),
         };

@@ -38,6 +38,7 @@ use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
+use crate::observe::top::Top;
 use crate::store::Links;
 use connection::OpenConnection;
 pub use pulse::Asked;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub log: Arc<LogSink>,
     /// Shared by all workers, where a client is being tested.
     pub journal: Option<Arc<Journal>>,
+    /// Where each worker has a tally of its own.
+    pub top: Arc<Top>,
     /// How far the server is from its end.
     pub stage: watch::Receiver<Stage>,
     /// How long connections have to end when there are no new ones any more.
@@ -172,6 +175,7 @@ impl Local {
             log: RequestLog::new(parts.log),
             clock: clock.clone(),
             journal: parts.journal,
+            tally: parts.top.tally(),
         };
         let forwarder = Forwarder::new(clock, parts.upstream_counters);
         let store = parts.shared.store.as_ref().map(Arc::clone);

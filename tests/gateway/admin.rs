@@ -32,7 +32,7 @@ async fn the_public_address_has_no_admin_page() {
     let gateway = Gateway::start(&upstream).await;
     for path in [
         "/metrics", "/healthz", "/readyz", "/policy", "/pools", "/windows", "/numbers",
-        "/explain",
+        "/explain", "/top",
     ] {
         assert_eq!(gateway.send(&Request::get(path)).await.status, 404, "{path}");
     }

@@ -42,3 +42,4 @@ mod store_access;
 mod strangers;
 mod support;
 mod tls;
+mod top;

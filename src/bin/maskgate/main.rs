@@ -14,6 +14,7 @@ mod init;
 mod reachable;
 mod run;
 mod scrape;
+mod services;
 mod signals;
 mod status;
 mod test;

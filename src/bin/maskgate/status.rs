@@ -14,10 +14,11 @@ use tokio::time;
 use crate::ask;
 use crate::cli::TopArgs;
 use crate::scrape::Scrape;
+use crate::services;
 
 /// Up to the top left, and nothing there any more.
 const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
-/// Endpoints that are listed.
+/// Endpoints, services and windows that are listed.
 const LISTED: usize = 10;
 
 /// How a gateway was at one moment.
@@ -48,7 +49,9 @@ pub(crate) async fn top(args: &TopArgs) -> Result<(), String> {
         let now = look(args.admin.admin).await?;
         let clear = if io::stdout().is_terminal() { CLEAR } else { "" };
         let since = now.at.saturating_sub(before.at);
-        print(&format!("{clear}{}", render(&now, &before.scrape, Some(since))))?;
+        let whole = render(&now, &before.scrape, Some(since));
+        let services = services::lately(args.admin.admin, LISTED).await?;
+        print(&format!("{clear}{whole}{services}"))?;
         before = now;
         left = left.map(|left| left.saturating_sub(1));
     }
@@ -206,7 +209,7 @@ fn percent(ratio: f64) -> String {
 }
 
 /// One digit behind the point, where it says something.
-fn rounded(number: f64) -> String {
+pub(crate) fn rounded(number: f64) -> String {
     if number.fract().abs() < 0.05 { format!("{number:.0}") } else { format!("{number:.1}") }
 }
 
