@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
 use crate::admit::busiest::Full;
+use crate::config::Settings;
 use crate::forward::Counters;
 use crate::gateway::Shared;
 use crate::observe::events::EventLog;
@@ -30,6 +31,8 @@ pub struct State {
     pub log: Arc<LogSink>,
     /// The log of events.
     pub events: EventLog,
+    /// What holds until the next start.
+    pub settings: Settings,
     /// Whoever wants to know how this process is.
     pub manager: ServiceManager,
     /// Who asks most, and who is refused most.
@@ -46,6 +49,7 @@ impl State {
         metrics: Metrics,
         (log, events): (Arc<LogSink>, EventLog),
         manager: ServiceManager,
+        settings: Settings,
     ) -> Self {
         Self {
             top: Arc::new(Top::new(shared.clock.now())),
@@ -55,6 +59,7 @@ impl State {
             log,
             events,
             manager,
+            settings,
             last_sweep: LastSweep::default(),
             ready: AtomicBool::new(false),
         }

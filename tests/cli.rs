@@ -309,3 +309,41 @@ fn whoever_does_not_read_the_log_holds_up_nobody() {
     let status = (0..10_000_000).find_map(|_| running.child.try_wait().unwrap());
     assert_eq!(status.unwrap().code(), Some(0));
 }
+
+#[test]
+fn windows_that_are_emptied_by_hand_leave_a_line_that_says_who_asked_and_which() {
+    let yaml = "upstream: { url: http://127.0.0.1:1 }\nadmin: { allow_reset: true }\n";
+    let path = file("reset", yaml);
+    let running = Running::start(&["run", "--config", path.to_str().unwrap()]);
+    let mut stream = TcpStream::connect(&running.admin).unwrap();
+    let peer = stream.local_addr().unwrap();
+    let service = "KS00000000000000000000000000000001";
+    write!(
+        stream,
+        "POST /windows/reset?service={service}&endpoint=ListSession HTTP/1.1\r\nhost: a\r\n\
+         content-length: 0\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    running.signal("TERM");
+    let (_, log) = running.end();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .filter(|line| line.contains("reset by hand"))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for (field, value) in [
+        ("level", "WARN".into()),
+        ("peer", peer.to_string().into()),
+        ("service", service.into()),
+        ("endpoint", "ListSession".into()),
+        ("windows", serde_json::Value::from(0)),
+        ("result", "done".into()),
+    ] {
+        assert_eq!(lines[0][field], value, "{log}");
+    }
+    fs::remove_file(path).unwrap();
+}

@@ -40,7 +40,7 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 91] = [
+const WORDS: [&str; 93] = [
     "upstream",
     "url",
     "host",
@@ -52,6 +52,8 @@ const WORDS: [&str; 91] = [
     "listen",
     "address",
     "admin",
+    "allow_remote",
+    "allow_reset",
     "workers",
     "drain",
     "linger",

@@ -18,6 +18,7 @@ use std::time::Duration;
 use maskgate::config::ConfigErrors;
 use maskgate::config::Configuration;
 use maskgate::config::Flags;
+use maskgate::config::Resets;
 use maskgate::config::Settings;
 use maskgate::config::Sources;
 use maskgate::config::StateFile;
@@ -180,7 +181,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
     let text = format!(
         "listen: {{ address: '[::1]:1', max_connections: 2, \
          proxy_protocol: {{ trusted: [10.0.0.0/8, '::1'] }} }}\n\
-         admin: {{ address: '[::1]:2', allow_remote: false }}\nworkers: 3\ndrain: 0s\nlinger: 0s\n\
+         admin: {{ address: '[::1]:2', allow_remote: false, allow_reset: true }}\nworkers: 3\ndrain: 0s\nlinger: 0s\n\
          state_file: windows\n\
          upstream:\n  url: [http://a:1, http://b]\n  host: api.example.com:8080\n  \
          public_url: https://Gateway.api.example.com/\n  \
@@ -195,6 +196,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
         tls: None,
         proxies: Networks::new(vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]),
         admin: "[::1]:2".parse().unwrap(),
+        resets: Resets::Allowed,
         workers: NonZeroUsize::new(3).unwrap(),
         drain: Duration::ZERO,
         linger: Duration::ZERO,

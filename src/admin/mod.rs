@@ -6,12 +6,14 @@ mod policy_view;
 mod pools_view;
 mod query;
 mod readings;
+mod reset;
 mod store_view;
 mod top_view;
 mod windows_view;
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
@@ -55,6 +57,8 @@ const GATEWAY_INDEX: &str = "\
 /metrics                    metrics for Prometheus
 /policy                     what is in force
 /windows?service=KS…        how full the windows of a service are
+POST /windows/reset?service=KS…
+                            empties them, where admin.allow_reset is on
 /pools                      which services have the fullest number pools
 /pools?service=KS…          how full those of one service are
 /explain?service=KS…&endpoint=…
@@ -125,8 +129,8 @@ impl Admin {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(serve(stream, self.pages.clone()));
+                    Ok((stream, peer)) => {
+                        connections.spawn(serve(stream, peer, self.pages.clone()));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "an admin connection could not be accepted");
@@ -139,10 +143,10 @@ impl Admin {
     }
 }
 
-async fn serve(stream: tokio::net::TcpStream, pages: Pages) {
+async fn serve(stream: tokio::net::TcpStream, peer: SocketAddr, pages: Pages) {
     let answer = service_fn(|request: Request<Incoming>| {
         let pages = &pages;
-        async move { Ok::<_, Infallible>(answer(pages, request).await) }
+        async move { Ok::<_, Infallible>(answer(pages, peer, request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -154,12 +158,20 @@ async fn serve(stream: tokio::net::TcpStream, pages: Pages) {
     }
 }
 
-async fn answer(pages: &Pages, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(
+    pages: &Pages,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let path = request.uri().path();
     match (pages.gateway(), pages.control()) {
         (_, Some(control)) if control::is_for(path) => control.answer(request).await,
         (_, None) if control::is_for(path) => {
             page(StatusCode::NOT_FOUND, TEXT, control::ABSENT)
+        }
+        (Some(state), _) if path == reset::PATH => {
+            let (head, _) = request.into_parts();
+            reset::answer(state, peer, &head).await
         }
         (Some(state), _) if path == "/explain" => {
             let (head, _) = request.into_parts();

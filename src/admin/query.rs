@@ -43,6 +43,8 @@ pub(super) enum BadQuery {
     NoAccount,
     /// The endpoint is counted for each account, and a service is named.
     OfAccounts,
+    /// It has to name a service or an account, and not both.
+    NotOne,
 }
 
 impl BadQuery {
@@ -66,6 +68,10 @@ impl BadQuery {
             Self::OfAccounts => {
                 "requests for this endpoint are counted for their account, \
                  and have no service: leave it out"
+            }
+            Self::NotOne => {
+                "say whose windows: ?service=KS or ?account=AC and 32 hexadecimal digits, \
+                 and with &endpoint= which of them"
             }
         };
         let mut help = format!("{say}\n");
@@ -102,6 +108,21 @@ impl Query {
             }
         }
         Ok(query)
+    }
+
+    /// The windows that it is about: that of an endpoint, or all of one service or account.
+    pub(super) fn windows(&self) -> Result<Vec<WindowKey>, BadQuery> {
+        let (scope, of_service) = match (self.service, self.account) {
+            (Some(service), None) => (Scope::Service(ServiceKey::Sid(service)), true),
+            (None, Some(account)) => (Scope::Account(AccountKey::Sid(account)), false),
+            (Some(_), Some(_)) | (None, None) => return Err(BadQuery::NotOne),
+        };
+        if self.endpoint.is_some() {
+            return Ok(vec![self.window()?]);
+        }
+        let its = |endpoint: &Endpoint| names_a_service(*endpoint) == of_service;
+        let key = |endpoint| WindowKey { scope, endpoint };
+        Ok(Endpoint::ALL.into_iter().filter(its).map(key).collect())
     }
 
     /// The one window that it is about.
@@ -175,6 +196,20 @@ mod tests {
             assert!(expected.help().ends_with('\n'));
         }
         assert!(BadQuery::Endpoint.help().contains("\n  DeleteSession\n"));
+    }
+
+    #[test]
+    fn several_windows_are_all_of_one_service_or_of_one_account() {
+        let count = |text: &str| {
+            Query::parse(text).and_then(|query| query.windows()).map(|keys| keys.len())
+        };
+        assert_eq!((count(SERVICE), count(ACCOUNT)), (Ok(28), Ok(3)));
+        assert_eq!(count(&format!("{SERVICE}&endpoint=ListSession")), Ok(1));
+        let wrong = format!("{SERVICE}&endpoint=ListService");
+        assert_eq!(count(&wrong), Err(BadQuery::OfAccounts));
+        for text in ["", "endpoint=ListSession", &format!("{SERVICE}&{ACCOUNT}")] {
+            assert_eq!(count(text), Err(BadQuery::NotOne), "{text}");
+        }
     }
 
     #[test]

@@ -177,6 +177,16 @@ impl WindowStore {
         self.windows.view(key, |_, window| (window.times(), window.guard_view(now)))
     }
 
+    /// Has a window forget what it holds; answers how many admissions that were, or nothing where
+    /// there is no such window.
+    pub(crate) fn empty(&self, key: &WindowKey, limits: &Limits, now: Tick) -> Option<u32> {
+        let mut window = self.windows.get_mut(key)?;
+        let limit = key.rule(limits).limit;
+        let held = window.fill(limit.admissions().get(), limit.window(), now).taken;
+        window.empty();
+        Some(held)
+    }
+
     /// The windows of one scope turn out to be those of another one, and become one with them;
     /// none is refused for the number of keys. Answers what has been moved. The caller sees to it
     /// that nobody asks for a window of `from` meanwhile; who asks for one of `into` finds it with

@@ -56,6 +56,7 @@ pub use report::Finding;
 pub use report::Format;
 pub use report::render;
 pub use report::render_all;
+pub use settings::Resets;
 pub use settings::Settings;
 pub use settings::StateFile;
 pub use tls_files::ClientCertificates;

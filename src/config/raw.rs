@@ -113,6 +113,7 @@ pub(crate) struct RawClientTimeouts {
 pub(crate) struct RawAdmin {
     pub(crate) address: Option<Word<SocketAddr>>,
     pub(crate) allow_remote: Option<Truth>,
+    pub(crate) allow_reset: Option<Truth>,
 }
 
 #[derive(Debug, Default, Deserialize)]

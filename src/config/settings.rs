@@ -24,6 +24,8 @@ pub struct Settings {
     pub proxies: Networks,
     /// Where metrics and health are asked for.
     pub admin: SocketAddr,
+    /// Whether windows may be emptied there.
+    pub resets: Resets,
     /// How many threads answer requests: 1 to 1,024.
     pub workers: NonZeroUsize,
     /// How long a stop waits for what is under way: at most one hour.
@@ -35,6 +37,16 @@ pub struct Settings {
     pub state_file: StateFile,
     /// Where windows are shared with other replicas; none: this process is alone.
     pub store: Option<SharedStore>,
+}
+
+/// Whether an operator may empty windows by hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resets {
+    /// No.
+    #[default]
+    Off,
+    /// Whoever reaches the admin listener may.
+    Allowed,
 }
 
 /// Where the windows are kept over a restart.
@@ -57,6 +69,7 @@ impl Default for Settings {
             tls: None,
             proxies: Networks::default(),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9091)),
+            resets: Resets::default(),
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             drain: Duration::from_secs(25),
             linger: Duration::from_secs(1),
@@ -75,6 +88,7 @@ impl Settings {
             (self.tls != other.tls, "listen.tls"),
             (self.proxies != other.proxies, "listen.proxy_protocol"),
             (self.admin != other.admin, "admin.address"),
+            (self.resets != other.resets, "admin.allow_reset"),
             (self.workers != other.workers, "workers"),
             (self.drain != other.drain, "drain"),
             (self.linger != other.linger, "linger"),
@@ -89,6 +103,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use super::Resets;
     use super::Settings;
     use super::StateFile;
     use crate::config::tls_files::ClientCertificates;
@@ -118,6 +133,7 @@ mod tests {
             }),
             proxies: Networks::new(vec!["10.0.0.0/8".parse().unwrap()]),
             admin: settings.listen,
+            resets: Resets::Allowed,
             workers: NonZeroUsize::MIN.saturating_add(1),
             drain: Duration::ZERO,
             linger: Duration::ZERO,
@@ -137,6 +153,7 @@ mod tests {
             "listen.tls",
             "listen.proxy_protocol",
             "admin.address",
+            "admin.allow_reset",
             "workers",
             "drain",
             "linger",

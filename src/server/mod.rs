@@ -154,7 +154,8 @@ impl Server {
         if let Some(outcome) = outcome {
             metrics.count_state_read(outcome);
         }
-        let state = State::new(shared, metrics, (parts.log, parts.events), parts.manager);
+        let logs = (parts.log, parts.events);
+        let state = State::new(shared, metrics, logs, parts.manager, settings.clone());
         let door = Door {
             certificate,
             proxies: settings.proxies.clone(),

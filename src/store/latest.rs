@@ -119,6 +119,11 @@ impl Latest {
         }
     }
 
+    /// A window is emptied.
+    pub(super) fn forget(&self, key: SharedKey) {
+        self.0.remove(&key);
+    }
+
     /// Forgets what says nothing any more.
     pub(super) fn sweep(&self, now: Tick) {
         self.0.retain(|_, heard| {
@@ -183,6 +188,9 @@ mod tests {
         assert_eq!(latest.refused(KEY, &other, at(9)), None);
         latest.forget_refusal(KEY);
         assert_eq!(latest.refused(KEY, &RateLimit::API, at(9)), None);
+        latest.note(KEY, Told { refused: Some(refused), ..whole(150) }, at(6));
+        latest.forget(KEY);
+        assert_eq!((latest.refused(KEY, &RateLimit::API, at(9)), latest.len()), (None, 0));
     }
 
     #[test]

@@ -230,6 +230,13 @@ impl Ledger {
         lock(&self.give_backs).push(give_back);
     }
 
+    /// A window is emptied: nothing is owed of it, and nothing that was heard of it holds.
+    pub fn forget(&self, key: SharedKey) {
+        self.change(|owed| owed.forget(key));
+        self.latest.forget(key);
+        lock(&self.give_backs).retain(|each| each.key != key);
+    }
+
     /// What the store is to take back in these buckets.
     pub fn give_backs(&self, of: impl Fn(Bucket) -> bool) -> Vec<GiveBack> {
         lock(&self.give_backs).extract_if(.., |each| of(each.key.bucket())).collect()

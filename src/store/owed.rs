@@ -144,6 +144,13 @@ impl Owed {
         }
     }
 
+    /// A window is emptied: what was admitted is owed no more.
+    pub(super) fn forget(&mut self, key: SharedKey) {
+        if let Some(entry) = self.0.get_mut(&key) {
+            (entry.times, entry.moving) = (Vec::new(), Vec::new());
+        }
+    }
+
     /// Forgets what has left its span.
     pub(super) fn sweep(&mut self, now: Tick) {
         self.0.retain(|_, entry| {
@@ -192,6 +199,18 @@ mod tests {
     fn debt(times: &[u64]) -> Vec<Debt> {
         let times: Vec<_> = times.iter().map(|&second| at(second)).collect();
         vec![Debt { key: KEY, keep: KEEP, times }]
+    }
+
+    #[test]
+    fn of_a_window_that_is_emptied_nothing_is_owed_even_on_its_way() {
+        let mut owed = Owed::default();
+        owed.add(KEY, KEEP, at(1));
+        assert_eq!(owed.take(9, |_| true, at(1)), debt(&[1]));
+        owed.add(KEY, KEEP, at(2));
+        owed.forget(KEY);
+        owed.unpaid(KEY);
+        assert!(owed.is_clear(KEY));
+        assert_eq!(owed.admissions(), 0);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod overrides;
 mod pools;
 mod proxy_protocol;
 mod reload;
+mod reset;
 mod retries;
 mod routes;
 #[expect(

@@ -219,6 +219,14 @@ impl Form {
         }
     }
 
+    /// Forgets all charges; a guard stays, and what it holds against strangers.
+    pub(crate) fn empty(&mut self) {
+        match self {
+            Self::Open(_) => *self = Self::new(),
+            Self::Guarded(guarded) => lock(guarded).window.empty(),
+        }
+    }
+
     /// When each charge was made, from the oldest to the newest, as far as they are remembered.
     pub(crate) fn times(&self) -> Vec<Tick> {
         match self {

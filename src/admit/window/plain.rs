@@ -95,6 +95,11 @@ impl PlainWindow {
         self.times = times.split_off(left).into();
     }
 
+    /// Forgets all charges.
+    pub(crate) fn empty(&mut self) {
+        self.times = VecDeque::new();
+    }
+
     /// Forgets nothing, from now on, that another limit may ask for.
     pub fn remember_for(&mut self, limit: &RateLimit) {
         self.reach = self.reach.union(Reach::of(limit));

@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::config::Configuration;
+use crate::config::Resets;
 use crate::config::Settings;
 use crate::config::StateFile;
 use crate::config::Warnings;
@@ -89,6 +90,7 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         tls: listen::tls(raw.listen.tls.as_ref(), directory, notes),
         proxies: listen::proxies(raw.listen.proxy_protocol.as_ref(), notes),
         admin: raw.admin.address.map_or(default.admin, |Word(address)| address),
+        resets: resets(&raw.admin),
         workers: workers.map_or(default.workers, range::size),
         drain: drain.unwrap_or(default.drain),
         linger: linger.unwrap_or(default.linger),
@@ -126,6 +128,14 @@ fn state_file(raw: Option<&Word<String>>, directory: &Path) -> StateFile {
 fn is_reachable_as_wanted(raw: &RawAdmin, address: SocketAddr) -> bool {
     let is_allowed = raw.allow_remote.is_some_and(|Truth(allowed)| allowed);
     is_allowed || address.ip().to_canonical().is_loopback()
+}
+
+/// Whether windows may be emptied by hand.
+fn resets(raw: &RawAdmin) -> Resets {
+    match raw.allow_reset {
+        Some(Truth(true)) => Resets::Allowed,
+        Some(Truth(false)) | None => Resets::Off,
+    }
 }
 
 /// Whether two sockets cannot be bound to these addresses at once.

@@ -12,6 +12,7 @@ use crate::learn::Unread;
 use crate::links::Untouched;
 use crate::observe::metrics::HandshakeStage;
 use crate::observe::metrics::ReloadResult;
+use crate::observe::metrics::ResetResult;
 use crate::observe::metrics::register::Maker;
 use crate::policy::endpoint::Endpoint;
 use crate::reject::Refusal;
@@ -63,6 +64,7 @@ pub(super) struct WindowMetrics {
     pub(super) fill: Vec<Gauge>,
     pub(super) guarded: IntGauge,
     pub(super) given_back: Vec<IntCounter>,
+    pub(super) resets: Vec<IntCounter>,
     pub(super) known: IntGauge,
     pub(super) learned_names: IntGauge,
     pub(super) learned_accounts: IntGauge,
@@ -239,6 +241,14 @@ impl WindowMetrics {
                 ),
                 "reason",
                 GiveBack::ALL.iter().map(|reason| reason.label()),
+            )?,
+            resets: make.counters(
+                (
+                    "maskgate_window_resets_total",
+                    "Wishes of operators to empty windows by hand, by what became of them",
+                ),
+                "result",
+                ResetResult::ALL.iter().map(|result| result.label()),
             )?,
             known: make.int_gauge(
                 "maskgate_known_credentials",

@@ -60,6 +60,35 @@ impl ReloadResult {
     }
 }
 
+/// What became of an operator's wish to empty windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetResult {
+    /// They are empty.
+    Done,
+    /// They are empty here, and not in the store that replicas share.
+    StoreFailed,
+    /// It is not allowed.
+    Refused,
+}
+
+impl ResetResult {
+    const ALL: [Self; 3] = [Self::Done, Self::StoreFailed, Self::Refused];
+
+    /// Its word in metrics and log lines.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::StoreFailed => "store_failed",
+            Self::Refused => "refused",
+        }
+    }
+
+    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
+    const fn index(self) -> usize {
+        self as usize
+    }
+}
+
 /// Where a new connection failed before it got as far as HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeStage {
@@ -209,6 +238,11 @@ impl Metrics {
     /// Notes how long the upstream took to begin an answer.
     pub fn observe_upstream(&self, taken: Duration) {
         self.upstream.duration.observe(taken.as_secs_f64());
+    }
+
+    /// Counts an operator's wish to empty windows.
+    pub fn count_reset(&self, result: ResetResult) {
+        increment(&self.windows.resets, result.index());
     }
 
     /// Counts an attempt to reload the configuration.

@@ -31,6 +31,12 @@ use crate::support::Upstream;
 use crate::support::client;
 use crate::support::client::Connection;
 
+/// What is added to the sections of the listeners.
+struct Listeners<'a> {
+    listen: &'a str,
+    admin: &'a str,
+}
+
 /// A running gateway; stopped, and its files removed, when it is dropped.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
@@ -59,22 +65,41 @@ impl Gateway {
 
     /// With every part of `upstream:` given.
     pub(crate) async fn toward(upstream: &str, yaml: &str, clock: Clock) -> Self {
-        Self::between("", upstream, yaml, clock).await
+        Self::between(&Listeners { listen: "", admin: "" }, upstream, yaml, clock).await
     }
 
     /// With `listen` added to `listen:`, such as `tls: {…}`.
     pub(crate) async fn listening(listen: &str, upstream: &Upstream) -> Self {
         let upstream = format!("url: {}", upstream.url());
-        Self::between(&format!(", {listen}"), &upstream, "", Clock::manual()).await
+        let listeners = Listeners { listen: &format!(", {listen}"), admin: "" };
+        Self::between(&listeners, &upstream, "", Clock::manual()).await
     }
 
-    async fn between(listen: &str, upstream: &str, yaml: &str, clock: Clock) -> Self {
+    /// With `admin` added to `admin:`, such as `allow_reset: true`.
+    pub(crate) async fn administered(
+        admin: &str,
+        upstream: &Upstream,
+        yaml: &str,
+        clock: Clock,
+    ) -> Self {
+        let upstream = format!("url: {}", upstream.url());
+        let listeners = Listeners { listen: "", admin: &format!(", {admin}") };
+        Self::between(&listeners, &upstream, yaml, clock).await
+    }
+
+    async fn between(
+        listeners: &Listeners<'_>,
+        upstream: &str,
+        yaml: &str,
+        clock: Clock,
+    ) -> Self {
+        let Listeners { listen, admin } = listeners;
         // Most tests need not see it stop slowly.
         let linger = if yaml.contains("linger:") { "" } else { "linger: 0s\n" };
         // The process has one log of events: that of the test that wants every one of them.
         let installs = yaml.contains("level: trace");
         let head = format!(
-            "listen: {{ address: '127.0.0.1:0'{listen} }}\nadmin: {{ address: '127.0.0.1:0' }}\n\
+            "listen: {{ address: '127.0.0.1:0'{listen} }}\nadmin: {{ address: '127.0.0.1:0'{admin} }}\n\
              workers: 2\ndrain: 2s\n{linger}upstream: {{ {upstream} }}\n"
         );
         let directory = new_directory();
@@ -168,6 +193,11 @@ impl Gateway {
     /// A page of the admin listener.
     pub(crate) async fn page(&self, path: &str) -> Reply {
         Connection::open(self.admin).await.send(&Request::get(path)).await
+    }
+
+    /// The answer to a POST without a body to the admin listener.
+    pub(crate) async fn post(&self, path: &str) -> Reply {
+        Connection::open(self.admin).await.send(&Request::post(path, "")).await
     }
 
     /// The value of one series, such as `maskgate_connections`.
