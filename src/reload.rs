@@ -25,6 +25,7 @@ use crate::config::Watch;
 use crate::gateway::Shared;
 use crate::observe::metrics::ReloadResult;
 use crate::policy::Policy;
+use crate::state::Reload;
 use crate::state::State;
 
 /// How often the file is looked at: a `stat` costs a few microseconds.
@@ -104,17 +105,19 @@ impl Reloader {
     }
 
     fn apply(&self, loaded: Result<Configuration, ConfigErrors>) -> ReloadResult {
-        let result = match loaded {
+        let at = self.state.shared.clock.now();
+        let (result, mistakes) = match loaded {
             Ok(configuration) => {
                 self.publish(configuration);
-                ReloadResult::Applied
+                (ReloadResult::Applied, None)
             }
             Err(errors) => {
                 let mistakes = config::render(&errors, Format::Text);
                 tracing::error!(%mistakes, "the configuration has mistakes; the old one stays");
-                ReloadResult::Refused
+                (ReloadResult::Refused, Some(mistakes))
             }
         };
+        self.state.last_reload.set(Reload { at, mistakes });
         self.state.metrics.count_reload(result);
         result
     }

@@ -17,6 +17,7 @@ use crate::observe::top::Top;
 use crate::policy::endpoint::Endpoint;
 use crate::pool::Fill;
 use crate::systemd::ServiceManager;
+use crate::time::Tick;
 
 /// Known to the admin listener, the reloader and the sweep.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct State {
     pub top: Arc<Top>,
     /// What the last sweep saw.
     pub last_sweep: LastSweep,
+    /// What became of the last attempt to reload the configuration.
+    pub last_reload: LastReload,
     ready: AtomicBool,
 }
 
@@ -61,6 +64,7 @@ impl State {
             manager,
             settings,
             last_sweep: LastSweep::default(),
+            last_reload: LastReload::default(),
             ready: AtomicBool::new(false),
         }
     }
@@ -101,5 +105,30 @@ impl LastSweep {
     /// Replaces what was seen before.
     pub fn set(&self, seen: Seen) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+}
+
+/// What became of the last attempt to reload the configuration. Read by the admin listener only.
+#[derive(Debug, Default)]
+pub struct LastReload(Mutex<Option<Reload>>);
+
+/// An attempt to reload the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// When.
+    pub at: Tick,
+    /// The mistakes, as they are logged, where it was refused for them.
+    pub mistakes: Option<String>,
+}
+
+impl LastReload {
+    /// The last one; none where there was none since the start.
+    pub fn get(&self) -> Option<Reload> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// There was another one.
+    pub fn set(&self, reload: Reload) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reload);
     }
 }

@@ -7,6 +7,7 @@ mod pools_view;
 mod query;
 mod readings;
 mod reset;
+mod status;
 mod store_view;
 mod top_view;
 mod windows_view;
@@ -54,6 +55,7 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The gateway's pages, as `/` lists them.
 const GATEWAY_INDEX: &str = "\
+/status                     all of it on one page, for a browser
 /metrics                    metrics for Prometheus
 /policy                     what is in force
 /windows?service=KS…        how full the windows of a service are
@@ -188,6 +190,7 @@ fn show<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
     }
     let path = request.uri().path();
     match (path, pages.gateway()) {
+        ("/", Some(_)) if status::is_for(request.headers()) => status::instead_of_index(),
         ("/", _) => page(StatusCode::OK, TEXT, pages.index()),
         ("/healthz", _) => page(StatusCode::OK, TEXT, "ok\n"),
         ("/readyz", Some(state)) if !state.is_ready() => {
@@ -198,12 +201,7 @@ fn show<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
             Ok(text) => page(StatusCode::OK, PROMETHEUS, text),
             Err(error) => page(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        ("/policy", Some(state)) => {
-            let policy = state.shared.policy.snapshot();
-            let store = state.shared.store.as_deref();
-            let store = store.map(|store| store_view::of(store, state.shared.clock.now()));
-            page(StatusCode::OK, JSON, policy_view::render(&policy, store.as_ref()))
-        }
+        ("/policy", Some(state)) => page(StatusCode::OK, JSON, policy_view::render(state)),
         ("/windows", Some(state)) => {
             of_service(request, |service| windows_view::render(state, service))
         }
@@ -217,7 +215,9 @@ fn show<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
         ("/numbers", Some(state)) => {
             of_service(request, |service| numbers_view::render(state, service))
         }
-        _ => page(StatusCode::NOT_FOUND, TEXT, pages.index()),
+        (_, gateway) => gateway
+            .and_then(|_| status::answer(path))
+            .unwrap_or_else(|| page(StatusCode::NOT_FOUND, TEXT, pages.index())),
     }
 }
 

@@ -3,7 +3,9 @@
 use serde_json::Value;
 use serde_json::json;
 
-use crate::policy::Policy;
+use crate::admin::store_view;
+use crate::config::Resets;
+use crate::config::Settings;
 use crate::policy::clients::Clients;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::field::Check;
@@ -25,9 +27,18 @@ use crate::policy::rate::Mode;
 use crate::policy::rate::RateRule;
 use crate::policy::upstream::HostHeader;
 use crate::policy::upstream::Upstream;
+use crate::state::Reload;
+use crate::state::State;
+use crate::time::Tick;
 
-/// `store` is how windows are shared, where they are.
-pub(super) fn render(policy: &Policy, store: Option<&Value>) -> String {
+/// The most of a configuration's mistakes that is shown, in bytes.
+const MOST_MISTAKES: usize = 8192;
+
+/// The page.
+pub(super) fn render(state: &State) -> String {
+    let now = state.shared.clock.now();
+    let policy = state.shared.policy.snapshot();
+    let store = state.shared.store.as_deref().map(|store| store_view::of(store, now));
     let view = json!({
         "generation": policy.generation,
         "listen": clients(&policy.clients),
@@ -36,10 +47,32 @@ pub(super) fn render(policy: &Policy, store: Option<&Value>) -> String {
         "limits": limits(&policy.limits),
         "store": store,
         "log": log(policy.log),
+        "settings": settings(&state.settings),
+        "reload": state.last_reload.get().map(|last| reload(&last, now)),
     });
     let mut text = view.to_string();
     text.push('\n');
     text
+}
+
+/// What a reload does not change.
+fn settings(settings: &Settings) -> Value {
+    json!({
+        "max_connections": settings.max_connections,
+        "workers": settings.workers,
+        "drain_seconds": settings.drain.as_secs_f64(),
+        "allow_reset": settings.resets == Resets::Allowed,
+    })
+}
+
+fn reload(last: &Reload, now: Tick) -> Value {
+    let cut =
+        |text: &str| text.get(..text.floor_char_boundary(MOST_MISTAKES)).map(str::to_owned);
+    json!({
+        "result": if last.mistakes.is_some() { "refused" } else { "applied" },
+        "age_seconds": now.since(last.at).as_secs_f64(),
+        "mistakes": last.mistakes.as_deref().and_then(cut),
+    })
 }
 
 fn clients(clients: &Clients) -> Value {

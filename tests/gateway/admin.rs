@@ -31,8 +31,17 @@ async fn the_public_address_has_no_admin_page() {
     let upstream = Upstream::start();
     let gateway = Gateway::start(&upstream).await;
     for path in [
-        "/metrics", "/healthz", "/readyz", "/policy", "/pools", "/windows", "/numbers",
-        "/explain", "/top",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/policy",
+        "/pools",
+        "/windows",
+        "/numbers",
+        "/explain",
+        "/top",
+        "/status",
+        "/status/main.js",
     ] {
         assert_eq!(gateway.send(&Request::get(path)).await.status, 404, "{path}");
     }

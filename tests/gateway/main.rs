@@ -39,6 +39,7 @@ mod servers;
 mod sharing;
 mod shutdown;
 mod spec;
+mod status;
 mod store_access;
 mod strangers;
 mod support;
