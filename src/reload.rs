@@ -27,6 +27,7 @@ use crate::observe::metrics::ReloadResult;
 use crate::policy::Policy;
 use crate::state::Reload;
 use crate::state::State;
+use crate::time::wall_clock;
 
 /// How often the file is looked at: a `stat` costs a few microseconds.
 const EVERY: Duration = Duration::from_secs(1);
@@ -118,7 +119,7 @@ impl Reloader {
             }
         };
         self.state.last_reload.set(Reload { at, mistakes });
-        self.state.metrics.count_reload(result);
+        self.state.metrics.count_reload(result, wall_clock());
         result
     }
 

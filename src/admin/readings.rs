@@ -22,7 +22,7 @@ pub(super) fn of(state: &State) -> Readings {
         numbers_above_advice: count(advise.map_or(0, |most| shared.seats.numbers_above(most))),
         learned_names: count(admission.learned_names()),
         learned_accounts: count(admission.learned_accounts()),
-        generation: policy.generation,
+        policy: Some(policy),
         upstream_idle: upstream.idle(),
         upstream_opened: upstream.opened(),
         upstream_retries: upstream.retries(),

@@ -151,6 +151,7 @@ impl Server {
             clock: parts.clock,
         };
         let metrics = Metrics::new(crate::time::wall_clock())?;
+        metrics.limit_connections(settings.max_connections.get());
         if let Some(outcome) = outcome {
             metrics.count_state_read(outcome);
         }

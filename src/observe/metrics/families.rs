@@ -11,7 +11,6 @@ use crate::admit::GiveBack;
 use crate::learn::Unread;
 use crate::links::Untouched;
 use crate::observe::metrics::HandshakeStage;
-use crate::observe::metrics::ReloadResult;
 use crate::observe::metrics::ResetResult;
 use crate::observe::metrics::register::Maker;
 use crate::policy::endpoint::Endpoint;
@@ -50,8 +49,6 @@ pub(super) struct ProcessMetrics {
     pub(super) accepted: IntCounter,
     pub(super) accept_errors: IntCounter,
     pub(super) handshake_failures: Vec<IntCounter>,
-    pub(super) reloads: Vec<IntCounter>,
-    pub(super) tls_reloads: Vec<IntCounter>,
     pub(super) state_reads: Vec<IntCounter>,
     pub(super) generation: IntGauge,
     pub(super) dropped_lines: IntCounter,
@@ -180,19 +177,6 @@ impl ProcessMetrics {
                 ),
                 "stage",
                 HandshakeStage::ALL.iter().map(|stage| stage.label()),
-            )?,
-            tls_reloads: make.counters(
-                (
-                    "maskgate_tls_reloads_total",
-                    "Attempts to put changed files of the listener's certificate in force",
-                ),
-                "result",
-                ReloadResult::ALL.iter().map(|result| result.label()),
-            )?,
-            reloads: make.counters(
-                ("maskgate_config_reloads_total", "Attempts to reload the configuration"),
-                "result",
-                ReloadResult::ALL.iter().map(|result| result.label()),
             )?,
             state_reads: make.counters(
                 (

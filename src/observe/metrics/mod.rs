@@ -5,10 +5,13 @@
 //! add a series. The list with meanings is `docs/metrics.md`; a test compares it with what is exported.
 
 mod families;
+mod limits;
 mod pools;
 mod register;
+mod reloads;
 mod store;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::IntCounter;
@@ -19,6 +22,7 @@ use prometheus::TextEncoder;
 use crate::admit::GiveBack;
 use crate::learn::Unread;
 use crate::links::Untouched;
+use crate::policy::Policy;
 use crate::policy::endpoint::Endpoint;
 use crate::pool::Fill;
 use crate::reject::Decision;
@@ -30,35 +34,13 @@ use families::ProcessMetrics;
 use families::RequestMetrics;
 use families::UpstreamMetrics;
 use families::WindowMetrics;
+use limits::LimitMetrics;
 use pools::PoolMetrics;
 use register::Maker;
+use reloads::ReloadMetrics;
+pub use reloads::ReloadResult;
 use store::StoreMetrics;
 pub use store::StoreReading;
-
-/// What happened to an attempt to reload the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReloadResult {
-    /// A new policy is in force.
-    Applied,
-    /// The configuration has mistakes; the old policy stays.
-    Refused,
-}
-
-impl ReloadResult {
-    const ALL: [Self; 2] = [Self::Applied, Self::Refused];
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Refused => "refused",
-        }
-    }
-
-    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
-    const fn index(self) -> usize {
-        self as usize
-    }
-}
 
 /// What became of an operator's wish to empty windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,8 +117,8 @@ pub struct Readings {
     pub learned_names: u64,
     /// API keys and bearer tokens that stand for an account.
     pub learned_accounts: u64,
-    /// Generation of the policy in force.
-    pub generation: u64,
+    /// The policy in force; none before there is one.
+    pub policy: Option<Arc<Policy>>,
     /// Unused connections to the upstream.
     pub upstream_idle: u64,
     /// Connections to the upstream opened since the start.
@@ -160,6 +142,8 @@ pub struct Metrics {
     requests: RequestMetrics,
     upstream: UpstreamMetrics,
     process: ProcessMetrics,
+    reloads: ReloadMetrics,
+    limits: LimitMetrics,
     windows: WindowMetrics,
     pools: PoolMetrics,
     store: StoreMetrics,
@@ -175,6 +159,8 @@ impl Metrics {
             requests: RequestMetrics::new(&make)?,
             upstream: UpstreamMetrics::new(&make)?,
             process: ProcessMetrics::new(&make, started)?,
+            reloads: ReloadMetrics::new(&make, started)?,
+            limits: LimitMetrics::new(&make)?,
             windows: WindowMetrics::new(&make)?,
             pools: PoolMetrics::new(&make)?,
             store: StoreMetrics::new(&make)?,
@@ -245,16 +231,6 @@ impl Metrics {
         increment(&self.windows.resets, result.index());
     }
 
-    /// Counts an attempt to reload the configuration.
-    pub fn count_reload(&self, result: ReloadResult) {
-        increment(&self.process.reloads, result.index());
-    }
-
-    /// Counts an attempt to reload the listener's certificate.
-    pub fn count_tls_reload(&self, result: ReloadResult) {
-        increment(&self.process.tls_reloads, result.index());
-    }
-
     /// Counts what came of the state file at the start.
     pub fn count_state_read(&self, outcome: Outcome) {
         increment(&self.process.state_reads, outcome.index());
@@ -292,7 +268,9 @@ impl Metrics {
         set(&self.numbers.above, readings.numbers_above_advice);
         set(&self.windows.learned_names, readings.learned_names);
         set(&self.windows.learned_accounts, readings.learned_accounts);
-        set(&self.process.generation, readings.generation);
+        let policy = readings.policy.as_deref();
+        set(&self.process.generation, policy.map_or(0, |policy| policy.generation));
+        self.limits.show(policy);
         set(&self.upstream.idle, readings.upstream_idle);
         catch_up(&self.upstream.opened, readings.upstream_opened);
         catch_up(&self.upstream.retries, readings.upstream_retries);
