@@ -46,6 +46,7 @@ pub mod links;
 pub mod listen;
 mod media;
 pub mod observe;
+pub mod otlp;
 pub mod page;
 pub mod policy;
 pub mod pool;
@@ -63,6 +64,7 @@ pub mod sweep;
 mod sync;
 pub mod systemd;
 pub mod time;
+pub mod trace_context;
 pub mod watchdog;
 pub mod worker;
 

@@ -40,7 +40,7 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 93] = [
+const WORDS: [&str; 97] = [
     "upstream",
     "url",
     "host",
@@ -105,6 +105,10 @@ const WORDS: [&str; 93] = [
     "cluster",
     "local_full",
     "redis://h",
+    "traces",
+    "otlp",
+    "sample",
+    "queue",
     "log",
     "level",
     "format",

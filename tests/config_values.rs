@@ -51,7 +51,11 @@ use maskgate::policy::store::Servers;
 use maskgate::policy::store::SharedStore;
 use maskgate::policy::store::StoreAddress;
 use maskgate::policy::store::StoreCredentials;
+use maskgate::policy::traces::Otlp;
+use maskgate::policy::traces::Sample;
 use maskgate::policy::upstream::HostHeader;
+use maskgate::policy::upstream::Origin;
+use maskgate::policy::upstream::Scheme;
 use maskgate::policy::upstream::Timeouts;
 use maskgate::sid::Sid;
 
@@ -202,6 +206,7 @@ fn every_key_of_listeners_and_upstream_can_be_set() {
         linger: Duration::ZERO,
         state_file: StateFile::At(PathBuf::from("windows")),
         store: None,
+        traces: None,
     };
     assert_eq!(settings, expected);
     let origins: Vec<_> = policy.upstream.origins.iter().map(ToString::to_string).collect();
@@ -381,6 +386,37 @@ fn every_key_of_the_store_can_be_set() {
     assert_eq!(found.tls.unwrap().ca, None);
     assert_eq!(compiled(UPSTREAM).settings.store, None);
     assert_eq!(compiled(&format!("{UPSTREAM}store: {{}}\n")).settings.store, None);
+}
+
+#[test]
+fn every_key_of_traces_can_be_set() {
+    let of = |otlp: &str| {
+        compiled(&format!("{UPSTREAM}traces: {{ otlp: {{ {otlp} }} }}\n")).settings.traces
+    };
+    let least = Otlp {
+        collector: Origin { scheme: Scheme::Http, host: "collector".to_owned(), port: 4318 },
+        path: "/v1/traces".to_owned(),
+        tls: None,
+        sample: Sample::new(0.01).unwrap(),
+        timeout: Duration::from_secs(10),
+        queue: NonZeroUsize::new(4096).unwrap(),
+    };
+    assert_eq!(of("endpoint: 'http://collector:4318'"), Some(least.clone()));
+    let all = Otlp {
+        path: "/otlp/v1/traces".to_owned(),
+        sample: Sample::new(1.0).unwrap(),
+        timeout: Duration::from_millis(1),
+        queue: NonZeroUsize::MIN,
+        ..least
+    };
+    let found = of("endpoint: 'http://collector:4318/otlp', sample: 1, timeout: 1ms, queue: 1");
+    assert_eq!(found, Some(all));
+    let over_tls = of("endpoint: 'https://collector', sample: 0.0").unwrap();
+    assert_eq!(over_tls.collector.port, 443);
+    assert_eq!(over_tls.tls.unwrap().ca, None);
+    assert_eq!(Some(over_tls.sample), Sample::new(0.0));
+    assert_eq!(compiled(UPSTREAM).settings.traces, None);
+    assert_eq!(compiled(&format!("{UPSTREAM}traces: {{}}\n")).settings.traces, None);
 }
 
 #[test]

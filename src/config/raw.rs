@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::config::shape::List;
 use crate::config::shape::OneOrMany;
+use crate::config::shape::PartOfOne;
 use crate::config::shape::Portion;
 use crate::config::shape::Table;
 use crate::config::shape::Truth;
@@ -48,6 +49,7 @@ pub(crate) struct Raw {
     pub(crate) accounts: Table<Option<Word<AccountSid>>>,
     pub(crate) limits: RawLimits,
     pub(crate) store: RawStore,
+    pub(crate) traces: RawTraces,
     pub(crate) log: RawLog,
 }
 
@@ -348,4 +350,38 @@ pub(crate) struct RawSentinel {
     pub(crate) master: Option<Word<String>>,
     pub(crate) username: Option<Word<String>>,
     pub(crate) password_file: Option<Word<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: a key below it, such as `otlp: { endpoint: http://127.0.0.1:4318 }`"
+)]
+pub(crate) struct RawTraces {
+    pub(crate) otlp: Option<RawOtlp>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: keys below it, such as `endpoint: http://127.0.0.1:4318`"
+)]
+pub(crate) struct RawOtlp {
+    pub(crate) endpoint: Option<Word<String>>,
+    pub(crate) sample: Option<PartOfOne>,
+    pub(crate) timeout: Option<Word<Duration>>,
+    pub(crate) queue: Option<Whole>,
+    pub(crate) tls: Option<RawOtlpTls>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "a mapping: a key below it, such as `ca: ca.pem`"
+)]
+pub(crate) struct RawOtlpTls {
+    pub(crate) ca: Option<Word<String>>,
 }

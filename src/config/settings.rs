@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::config::tls_files::TlsFiles;
 use crate::policy::networks::Networks;
 use crate::policy::store::SharedStore;
+use crate::policy::traces::Otlp;
 
 /// What a reload cannot change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Settings {
     pub state_file: StateFile,
     /// Where windows are shared with other replicas; none: this process is alone.
     pub store: Option<SharedStore>,
+    /// Where spans of requests are sent; none: nowhere.
+    pub traces: Option<Otlp>,
 }
 
 /// Whether an operator may empty windows by hand.
@@ -75,6 +78,7 @@ impl Default for Settings {
             linger: Duration::from_secs(1),
             state_file: StateFile::default(),
             store: None,
+            traces: None,
         }
     }
 }
@@ -94,6 +98,7 @@ impl Settings {
             (self.linger != other.linger, "linger"),
             (self.state_file != other.state_file, "state_file"),
             (self.store != other.store, "store"),
+            (self.traces != other.traces, "traces"),
         ]
         .into_iter()
         .filter_map(|(differs, key)| differs.then_some(key))
@@ -113,6 +118,10 @@ mod tests {
     use crate::policy::store::Servers;
     use crate::policy::store::SharedStore;
     use crate::policy::store::StoreCredentials;
+    use crate::policy::traces::Otlp;
+    use crate::policy::traces::Sample;
+    use crate::policy::upstream::Origin;
+    use crate::policy::upstream::Scheme;
     use std::num::NonZeroU32;
     use std::num::NonZeroUsize;
     use std::path::PathBuf;
@@ -146,6 +155,14 @@ mod tests {
                 credentials: StoreCredentials::default(),
                 tls: None,
             }),
+            traces: Some(Otlp {
+                collector: Origin { scheme: Scheme::Http, host: "a".to_owned(), port: 4318 },
+                path: "/v1/traces".to_owned(),
+                tls: None,
+                sample: Sample::DEFAULT,
+                timeout: Otlp::TIMEOUT,
+                queue: Otlp::QUEUE,
+            }),
         };
         let all = [
             "listen.address",
@@ -159,6 +176,7 @@ mod tests {
             "linger",
             "state_file",
             "store",
+            "traces",
         ];
         assert_eq!(settings.differing(&other), all);
     }

@@ -18,6 +18,7 @@ use serde::de::Visitor;
 use crate::config::path::KeyPath;
 use crate::config::word::Word;
 use crate::policy::pools::Share;
+use crate::policy::traces::Sample;
 
 /// A whole number, not yet known to be in its range.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +127,37 @@ impl Visitor<'_> for PortionVisitor {
 
     fn visit_u64<E: Error>(self, share: u64) -> Result<Portion, E> {
         self.visit_f64(if share == 1 { 1.0 } else { f64::NAN })
+    }
+}
+
+/// A part of all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PartOfOne(pub(crate) Sample);
+
+impl<'de> Deserialize<'de> for PartOfOne {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_f64(PartOfOneVisitor)
+    }
+}
+
+struct PartOfOneVisitor;
+
+impl Visitor<'_> for PartOfOneVisitor {
+    type Value = PartOfOne;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a part: a number from 0 to 1, such as `0.01`")
+    }
+
+    fn visit_f64<E: Error>(self, part: f64) -> Result<PartOfOne, E> {
+        let refusal = || E::invalid_value(Unexpected::Float(part), &self);
+        Sample::new(part).map(PartOfOne).ok_or_else(refusal)
+    }
+
+    fn visit_u64<E: Error>(self, part: u64) -> Result<PartOfOne, E> {
+        let whole = u32::try_from(part).map_or(f64::NAN, f64::from);
+        let refusal = || E::invalid_value(Unexpected::Unsigned(part), &self);
+        Sample::new(whole).map(PartOfOne).ok_or_else(refusal)
     }
 }
 

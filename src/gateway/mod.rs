@@ -199,8 +199,8 @@ impl Gateway {
         B: Body<Data = Bytes> + Unpin,
         B::Error: Error + Send + Sync + 'static,
     {
-        let Arrived { head, body } = request;
-        record.keep_trace(&head.headers);
+        let Arrived { mut head, body } = request;
+        record.enter_trace(&mut head.headers);
         let asked = classify(policy, &self.shared.digests, &head)?; // 404, 405, 401
         let class = self.shared.admission.identify(asked, record.begun());
         record.classified(class);

@@ -48,6 +48,7 @@ fn gateway() -> Gateway {
         clock: clock.clone(),
         journal: None,
         tally: Arc::default(),
+        tracer: None,
     };
     let forwarder = Forwarder::new(clock, Arc::default());
     Gateway { shared: Arc::new(shared), forwarder, observer, links: None }

@@ -60,6 +60,7 @@ mod tests {
             clock: Clock::manual(),
             journal: None,
             tally: Arc::default(),
+            tracer: None,
         };
         let lines = Lines::default();
         let writer = lines.clone();

@@ -40,8 +40,7 @@ impl Record {
         fields.push(("client", Field::Address(self.client)));
         let request_id = self.request_id.to_str().unwrap_or_default();
         fields.push(("request_id", Field::Word(request_id)));
-        let trace = self.traceparent.as_ref().and_then(|value| value.to_str().ok());
-        push(&mut fields, "traceparent", trace.map(Field::Word));
+        push(&mut fields, "traceparent", self.place.map(|place| Field::Trace(place.context)));
         push(
             &mut fields,
             "upstream_us",

@@ -14,6 +14,7 @@ pub mod request_log;
 pub mod store;
 mod timestamp;
 pub mod top;
+pub mod traces;
 
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -22,8 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::HeaderName;
 use http::HeaderValue;
 use http::StatusCode;
 use http::Version;
@@ -58,9 +57,8 @@ use outcome::LimitOutcome;
 use outcome::Outcome;
 use request_log::RequestLog;
 use top::Tally;
-
-/// W3C Trace Context §3.2.
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+use traces::Place;
+use traces::Tracer;
 
 /// One worker's view of what it reports to.
 #[derive(Clone, Debug)]
@@ -75,6 +73,8 @@ pub struct Observer {
     pub journal: Option<Arc<Journal>>,
     /// The worker's own.
     pub tally: Arc<Tally>,
+    /// Where spans of requests are sent somewhere.
+    pub tracer: Option<Tracer>,
 }
 
 /// What is known of one request; it is reported when this is dropped.
@@ -85,7 +85,7 @@ pub struct Record {
     begun: Tick,
     client: IpAddr,
     request_id: HeaderValue,
-    traceparent: Option<HeaderValue>,
+    place: Option<Place>,
     class: Option<RequestClass>,
     upstream: Option<Duration>,
     outcome: Outcome,
@@ -114,7 +114,7 @@ impl Observer {
             begun: self.clock.now(),
             client,
             request_id,
-            traceparent: None,
+            place: None,
             class: None,
             upstream: None,
             outcome: Outcome {
@@ -139,12 +139,6 @@ impl Record {
     /// The value of `X-Request-Id`.
     pub const fn request_id(&self) -> &HeaderValue {
         &self.request_id
-    }
-
-    /// Keeps the caller's trace, where it is well-formed, for the log line.
-    pub fn keep_trace(&mut self, headers: &HeaderMap) {
-        let field = headers.get(TRACEPARENT);
-        self.traceparent = field.filter(|value| is_traceparent(value.as_bytes())).cloned();
     }
 
     /// Where a journal is kept, the request is to be known again by its head and by what is read
@@ -284,6 +278,7 @@ impl Drop for Record {
         if self.is_logged() {
             self.write_line(whole);
         }
+        self.offer_span(whole);
         if let (Some(journal), Some(seen)) = (&self.observer.journal, &self.seen) {
             journal.add(Sighting {
                 order: seen.order,
@@ -300,32 +295,5 @@ impl Drop for Record {
                 retry_after: seen.retry_after,
             });
         }
-    }
-}
-
-/// `version-trace-parent-flags`, lower-case hexadecimal (W3C Trace Context §3.2.2).
-fn is_traceparent(value: &[u8]) -> bool {
-    const LENGTHS: [usize; 4] = [2, 32, 16, 2];
-    let mut parts = value.split(|&byte| byte == b'-');
-    let is_hex =
-        |part: &[u8]| part.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b));
-    let well_formed = LENGTHS
-        .iter()
-        .all(|length| parts.next().is_some_and(|p| p.len() == *length && is_hex(p)));
-    well_formed && parts.next().is_none()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_traceparent;
-
-    #[test]
-    fn only_a_well_formed_traceparent_is_taken_over() {
-        let good = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        assert!(is_traceparent(good));
-        assert!(!is_traceparent(b"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01"));
-        assert!(!is_traceparent(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"));
-        assert!(!is_traceparent(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x"));
-        assert!(!is_traceparent(b"\"}-x"));
     }
 }

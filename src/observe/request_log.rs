@@ -5,8 +5,8 @@
 //! stalls never holds up a worker. What a full queue cannot take is dropped and counted.
 //!
 //! **Invariant:** nothing that a client wrote stands in a line as it came. A SID is printed from
-//! its 16 bytes; the two fields that are taken over, the request id and `traceparent`, are
-//! checked against their alphabets before.
+//! its 16 bytes, a place in a trace from its numbers; the request id, which is taken over, is checked
+//! against its alphabet before.
 
 use std::cell::Cell;
 use std::cell::RefCell;
@@ -30,6 +30,7 @@ use crate::observe::timestamp::Timestamps;
 use crate::policy::log::LogFormat;
 use crate::policy::rate::SetBy;
 use crate::sid::Sid;
+use crate::trace_context::TraceContext;
 
 /// How long a line may wait for others to be written with it.
 const DELAY: Duration = Duration::from_millis(20);
@@ -86,6 +87,7 @@ pub(super) enum Field<'a> {
     /// Where a rule comes from: it may hold anything that is printed, such as the path of a file.
     SetBy(&'a SetBy),
     Sid(Sid),
+    Trace(TraceContext),
     Address(IpAddr),
     Number(u64),
 }
@@ -158,7 +160,7 @@ fn write_json(line: &mut String, time: &str, fields: &[(&'static str, Field<'_>)
             Field::SetBy(rule) => {
                 line.push_str(&serde_json::to_string(&rule.to_string()).unwrap_or_default());
             }
-            Field::Word(_) | Field::Sid(_) | Field::Address(_) => {
+            Field::Word(_) | Field::Sid(_) | Field::Trace(_) | Field::Address(_) => {
                 line.push('"');
                 push_plain(line, field);
                 line.push('"');
@@ -185,6 +187,7 @@ fn push_plain(line: &mut String, field: &Field<'_>) {
         Field::Word(word) => line.push_str(word),
         Field::SetBy(rule) => push(line, rule),
         Field::Sid(sid) => push(line, sid),
+        Field::Trace(context) => push(line, context),
         Field::Address(address) => push(line, address),
         Field::Number(number) => push_number(line, *number),
     }

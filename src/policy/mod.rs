@@ -15,6 +15,7 @@ pub mod pools;
 pub mod public_url;
 pub mod rate;
 pub mod store;
+pub mod traces;
 pub mod upstream;
 
 use std::collections::HashMap;

@@ -1,5 +1,6 @@
 //! Wires the parts together, runs them, and ends them in order.
 
+mod export;
 mod sockets;
 mod succession;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time;
 
 use crate::admin::Admin;
@@ -33,6 +35,7 @@ use crate::observe::events::EventLog;
 use crate::observe::journal::Journal;
 use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
+use crate::observe::traces::Tracer;
 use crate::policy::PolicyHandle;
 use crate::policy::upstream::Scheme;
 use crate::pool::Pools;
@@ -205,7 +208,9 @@ impl Server {
     ) -> Result<(), StartError> {
         let (address, admin_address) = (self.address()?, self.admin_address()?);
         let (stage, stages) = watch::channel(Stage::Serving);
-        let (roster, workers) = self.start_workers(&stages)?;
+        let (tracer, export) =
+            export::begin(self.settings.traces.as_ref(), &self.state.metrics);
+        let (roster, workers) = self.start_workers(&stages, tracer)?;
         let gateway = Arc::clone(&self.state);
         let pages = match self.control {
             Some(control) => Pages::GatewayAndBackend(gateway, control),
@@ -234,13 +239,11 @@ impl Server {
             () = do_not_wait(hurry, &stage) => {}
         }
         succession::leave(self.legacy, &self.state.shared);
+        export.end().await;
         // Until they have gone they hold the log, whose writer waits for the last to let go.
         drop(stop_admin);
         drop(admin.await);
-        for task in background {
-            task.abort();
-            drop(task.await);
-        }
+        end(background).await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -248,6 +251,7 @@ impl Server {
     fn start_workers(
         &self,
         stages: &watch::Receiver<Stage>,
+        tracer: Option<Tracer>,
     ) -> io::Result<(Arc<Roster>, Vec<Worker>)> {
         let parts = worker::Parts {
             shared: Arc::clone(&self.state.shared),
@@ -257,6 +261,7 @@ impl Server {
             log: Arc::clone(&self.state.log),
             journal: self.journal.clone(),
             top: Arc::clone(&self.state.top),
+            tracer,
             stage: stages.clone(),
             drain_time: self.settings.drain.saturating_sub(linger(&self.settings)),
         };
@@ -268,6 +273,14 @@ impl Server {
         let places = places.into_iter().enumerate();
         let start = |(index, place)| Worker::start(index, place, parts.clone());
         Ok((roster, places.map(start).collect::<io::Result<_>>()?))
+    }
+}
+
+/// Ends what runs beside the workers.
+async fn end(background: impl IntoIterator<Item = JoinHandle<()>>) {
+    for task in background {
+        task.abort();
+        drop(task.await);
     }
 }
 

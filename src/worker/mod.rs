@@ -39,6 +39,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::request_log::LogSink;
 use crate::observe::request_log::RequestLog;
 use crate::observe::top::Top;
+use crate::observe::traces::Tracer;
 use crate::store::Links;
 use connection::OpenConnection;
 pub use pulse::Asked;
@@ -64,6 +65,8 @@ pub struct Parts {
     pub journal: Option<Arc<Journal>>,
     /// Where each worker has a tally of its own.
     pub top: Arc<Top>,
+    /// Shared by all workers, where spans are sent somewhere.
+    pub tracer: Option<Tracer>,
     /// How far the server is from its end.
     pub stage: watch::Receiver<Stage>,
     /// How long connections have to end when there are no new ones any more.
@@ -176,6 +179,7 @@ impl Local {
             clock: clock.clone(),
             journal: parts.journal,
             tally: parts.top.tally(),
+            tracer: parts.tracer,
         };
         let forwarder = Forwarder::new(clock, parts.upstream_counters);
         let store = parts.shared.store.as_ref().map(Arc::clone);

@@ -119,6 +119,7 @@ fn form(words: &str) -> Value {
         ]}),
         "list of networks" => json!({ "type": "array", "items": network() }),
         "share" => json!({ "type": "number", "minimum": 0.01, "maximum": 1 }),
+        "part" => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         "mapping of `SK…` to `AC…`" => json!({
             "type": "object",
             "propertyNames": { "pattern": "^SK[0-9A-Fa-f]{32}$" },

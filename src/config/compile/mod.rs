@@ -14,6 +14,7 @@ mod rate;
 mod set_by;
 mod store;
 mod tls;
+mod traces;
 mod upstream;
 mod url_file;
 
@@ -96,6 +97,7 @@ fn settings(raw: &Raw, directory: &Path, notes: &mut Notes) -> Settings {
         linger: linger.unwrap_or(default.linger),
         state_file: state_file(raw.state_file.as_ref(), directory),
         store: store::store(&raw.store, directory, notes),
+        traces: traces::traces(&raw.traces, directory, notes),
     };
     if !is_reachable_as_wanted(&raw.admin, settings.admin) {
         let message = format!("{} is open to other machines", settings.admin);

@@ -9,6 +9,7 @@ mod limits;
 mod pools;
 mod register;
 mod reloads;
+mod spans;
 mod store;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use pools::PoolMetrics;
 use register::Maker;
 use reloads::ReloadMetrics;
 pub use reloads::ReloadResult;
+use spans::SpanMetrics;
 use store::StoreMetrics;
 pub use store::StoreReading;
 
@@ -147,6 +149,7 @@ pub struct Metrics {
     windows: WindowMetrics,
     pools: PoolMetrics,
     store: StoreMetrics,
+    spans: SpanMetrics,
     numbers: NumberMetrics,
 }
 
@@ -164,6 +167,7 @@ impl Metrics {
             windows: WindowMetrics::new(&make)?,
             pools: PoolMetrics::new(&make)?,
             store: StoreMetrics::new(&make)?,
+            spans: SpanMetrics::new(&make)?,
             numbers: NumberMetrics::new(&make)?,
             registry,
         })
