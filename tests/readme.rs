@@ -8,6 +8,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "pages/shown.rs"]
+mod shown;
+
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
@@ -20,60 +23,14 @@ use std::process::Stdio;
 
 use maskgate::config::Flags;
 use maskgate::config::Sources;
+use shown::blocks;
+use shown::commands;
+use shown::compare;
+use shown::fits;
 
 const README: &str = include_str!("../README.md");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const BINARY: &str = env!("CARGO_BIN_EXE_maskgate");
-
-/// The blocks of one language, in order.
-fn blocks(language: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut lines = README.lines();
-    let fence = format!("```{language}");
-    while lines.by_ref().any(|line| line == fence) {
-        let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
-        blocks.push(block.join("\n"));
-    }
-    assert!(!blocks.is_empty(), "the README has no {fence}");
-    blocks
-}
-
-/// A command and the lines that it is shown to print.
-fn commands(block: &str) -> Vec<(String, Vec<String>)> {
-    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
-    for line in block.lines() {
-        match (line.strip_prefix("$ "), commands.last_mut()) {
-            (Some(command), _) => commands.push((command.to_owned(), Vec::new())),
-            (None, Some((_, output))) => output.push(line.to_owned()),
-            (None, None) => panic!("{line:?} comes before a command"),
-        }
-    }
-    commands
-}
-
-fn fits(shown: &str, printed: &str) -> bool {
-    let mut parts = shown.split('…');
-    let Some(mut rest) = printed.strip_prefix(parts.next().unwrap()) else { return false };
-    let mut last = None;
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-        last = Some(part);
-    }
-    rest.is_empty() || last == Some("")
-}
-
-fn compare(command: &str, shown: &[String], printed: &[String]) {
-    let whole = format!("$ {command}\nshown:\n{shown:#?}\nprinted:\n{printed:#?}");
-    let (shown, open_ended) = match shown.split_last() {
-        Some((last, rest)) if last == "…" => (rest, true),
-        _ => (shown, false),
-    };
-    assert!(open_ended || shown.len() == printed.len(), "{whole}");
-    for (shown, printed) in shown.iter().zip(printed) {
-        assert!(fits(shown, printed), "{shown:?} is not {printed:?}\n{whole}");
-    }
-}
 
 /// Ports that are free now, in place of those of the README.
 struct Ports([(&'static str, String); 2]);
@@ -145,7 +102,7 @@ fn run(ports: &Ports, command: &str) -> Vec<String> {
 fn every_console_block_prints_what_it_shows() {
     let ports = Ports::free();
     let mut demo = None;
-    for block in blocks("console") {
+    for block in blocks(README, "console") {
         for (command, shown) in commands(&block) {
             if command == "cargo run --release -- demo" {
                 demo = Some(Demo::start(&ports, &command, &shown));
@@ -159,7 +116,7 @@ fn every_console_block_prints_what_it_shows() {
 
 #[test]
 fn every_yaml_block_compiles() {
-    for (number, block) in blocks("yaml").into_iter().enumerate() {
+    for (number, block) in blocks(README, "yaml").into_iter().enumerate() {
         let name = format!("maskgate-readme-{}-{number}.yaml", std::process::id());
         let file = std::env::temp_dir().join(name);
         fs::write(&file, block).unwrap();

@@ -7,6 +7,7 @@ service and endpoint to 30 requests a second with bursts of 150, as near as it c
 
 import dataclasses
 import json
+import subprocess
 import typing
 
 from processes import find
@@ -201,6 +202,14 @@ listen relay
     server one 127.0.0.1:{place.upstream}
 """)
     return [binary, "-db", "-f", path]
+
+
+def certificate(folder):
+    """One for all: self-signed, P-256."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", folder / "tls.key",
+         "-out", folder / "tls.crt"], check=True, capture_output=True)
 
 
 @dataclasses.dataclass
