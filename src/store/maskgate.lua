@@ -9,10 +9,10 @@
 -- last span" takes one look at the n-th newest, as in `admit::window`. The epoch says since when
 -- this server has had the data: a window is whole from one span after that, and not before.
 --
--- One source, run in two ways (`tests/store/support/library.rs`): FUNCTION LOAD takes it as it
--- stands; for EVAL, the first line and everything from the registration on are left out, and a
--- `return NAME(KEYS, ARGV)` is put there. The format of the data is in the keys' prefix, that of the
--- arguments and answers in the library's name: a change of either gets a new number.
+-- One source, run in two ways: FUNCTION LOAD takes it and `pools.lua` behind it as they stand; for
+-- EVAL, the first line and what registers a function are left out, and a `return NAME(KEYS, ARGV)`
+-- is put at the end. The format of the data is in the keys' prefix, that of the arguments and
+-- answers in the library's name: a change of either gets a new number.
 
 local SECOND = 1000000 -- The span of a burst.
 local SLACK_MS = 1000 -- A key outlives its times by this.

@@ -3,6 +3,7 @@
 mod epochs;
 mod model;
 mod places;
+mod pools;
 mod property;
 mod servers;
 mod windows;

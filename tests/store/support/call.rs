@@ -199,6 +199,18 @@ impl Caller {
         call.query(&mut self.connection).unwrap()
     }
 
+    /// A function whose answer has texts in it.
+    pub(crate) fn call_text(
+        &mut self,
+        function: Function,
+        keys: &[&str],
+        arguments: &[String],
+    ) -> Vec<String> {
+        let keys: Vec<_> = keys.iter().map(|&key| key.to_owned()).collect();
+        let call = self.library.call(function, &self.keys(&keys), arguments);
+        self.query(call)
+    }
+
     /// Any other command.
     pub(crate) fn run<T: redis::FromRedisValue>(&mut self, words: &[&str]) -> T {
         command(words).query(&mut self.connection).unwrap()
@@ -210,13 +222,16 @@ impl Caller {
 
     fn call(&mut self, function: Function, keys: &[String], arguments: &[String]) -> Vec<u64> {
         let call = self.library.call(function, &self.keys(keys), arguments);
+        self.query(call)
+    }
+
+    fn query<T: redis::FromRedisValue>(&mut self, call: Cmd) -> T {
         let mut pipeline = Pipeline::new();
         if let Some(clock) = self.clock {
             pipeline.add_command(command(&["SET", "clock", &clock.to_string()])).ignore();
         }
-        let [words]: [Vec<u64>; 1] =
-            pipeline.add_command(call).query(&mut self.connection).unwrap();
-        words
+        let (answer,) = pipeline.add_command(call).query(&mut self.connection).unwrap();
+        answer
     }
 }
 

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use redis::Cmd;
 use redis::Connection;
 
-const SOURCE: &str = include_str!("../../../src/store/maskgate.lua");
-/// Where the functions end and their registration begins.
-const REGISTRATION: &str = "\n-- registration\n";
+const WINDOWS: &str = include_str!("../../../src/store/maskgate.lua");
+const POOLS: &str = include_str!("../../../src/store/pools.lua");
 
 /// What a call runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,21 +16,30 @@ pub(crate) enum Function {
     Push,
     Epoch,
     Place,
+    PoolClaim,
+    PoolCommit,
+    PoolReturn,
+    PoolRecountBegin,
+    PoolRecountPage,
+    PoolRecountEnd,
+    PoolSeen,
 }
 
 impl Function {
-    const ALL: [Self; 5] = [Self::Admit, Self::GiveBack, Self::Push, Self::Epoch, Self::Place];
-
-    /// The name that the library registers.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Admit => "maskgate_1_admit",
-            Self::GiveBack => "maskgate_1_give_back",
-            Self::Push => "maskgate_1_push",
-            Self::Epoch => "maskgate_1_epoch",
-            Self::Place => "maskgate_1_place",
-        }
-    }
+    const ALL: [Self; 12] = [
+        Self::Admit,
+        Self::GiveBack,
+        Self::Push,
+        Self::Epoch,
+        Self::Place,
+        Self::PoolClaim,
+        Self::PoolCommit,
+        Self::PoolReturn,
+        Self::PoolRecountBegin,
+        Self::PoolRecountPage,
+        Self::PoolRecountEnd,
+        Self::PoolSeen,
+    ];
 
     /// The name that it has within the source.
     fn local(self) -> &'static str {
@@ -41,8 +49,26 @@ impl Function {
             Self::Push => "push",
             Self::Epoch => "begin",
             Self::Place => "place",
+            Self::PoolClaim => "pool_claim",
+            Self::PoolCommit => "pool_commit",
+            Self::PoolReturn => "pool_return",
+            Self::PoolRecountBegin => "pool_recount_begin",
+            Self::PoolRecountPage => "pool_recount_page",
+            Self::PoolRecountEnd => "pool_recount_end",
+            Self::PoolSeen => "pool_seen",
         }
     }
+
+    /// The name that the library registers.
+    fn name(self) -> String {
+        let name = if self == Self::Epoch { "epoch" } else { self.local() };
+        format!("maskgate_1_{name}")
+    }
+}
+
+/// Both parts, as FUNCTION LOAD takes them.
+fn source() -> String {
+    format!("{WINDOWS}{POOLS}")
 }
 
 /// How the library is run.
@@ -63,7 +89,7 @@ pub(crate) struct Library {
 
 impl Library {
     pub(crate) fn new(form: Form) -> Self {
-        Self { form, source: SOURCE.to_owned() }
+        Self { form, source: source() }
     }
 
     /// With the time (µs) that the key `clock` holds instead of the server's, which still decides
@@ -73,7 +99,7 @@ impl Library {
             ("redis.call('TIME')", "{ 0, redis.call('GET', 'clock') }"),
             ("SLACK_MS = 1000", "SLACK_MS = 3600000"),
         ];
-        let source = changed.iter().fold(SOURCE.to_owned(), |source, (from, to)| {
+        let source = changed.iter().fold(source(), |source, (from, to)| {
             assert_eq!(source.matches(from).count(), 1, "{from}");
             source.replace(from, to)
         });
@@ -82,7 +108,7 @@ impl Library {
 
     /// The same functions under the names of another version.
     pub(crate) fn of_version(version: &str) -> Self {
-        let source = SOURCE.replace("maskgate_1", &format!("maskgate_{version}"));
+        let source = source().replace("maskgate_1", &format!("maskgate_{version}"));
         Self { form: Form::Functions, source }
     }
 
@@ -110,9 +136,10 @@ impl Library {
     }
 
     fn script(&self, function: Function) -> String {
-        let (functions, _) = self.source.split_once(REGISTRATION).unwrap();
-        let (_, functions) = functions.split_once('\n').unwrap();
-        format!("{functions}\nreturn {}(KEYS, ARGV)", function.local())
+        let (_, source) = self.source.split_once('\n').unwrap();
+        let is_registration = |line: &&str| !line.starts_with("redis.register_function");
+        let functions: Vec<_> = source.lines().filter(is_registration).collect();
+        format!("{}\nreturn {}(KEYS, ARGV)", functions.join("\n"), function.local())
     }
 }
 
