@@ -65,7 +65,9 @@ impl Rejection {
             },
             Self::Denied(denial) => Refusal::from(denial),
             Self::Invalid(violation) => Refusal::Body(violation.kind()),
-            Self::Pool(pool::Denial::Full { .. }) => Refusal::Pool,
+            Self::Pool(pool::Denial::Full { .. } | pool::Denial::ShareUsed { .. }) => {
+                Refusal::Pool
+            }
             Self::Pool(pool::Denial::Uncounted { .. }) => Refusal::PoolCount,
             Self::Upstream(_) | Self::Panicked(_) => return None,
         })

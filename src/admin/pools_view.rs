@@ -43,6 +43,7 @@ fn page(view: &ServiceView) -> Value {
         Known::Uncounted => ("uncounted", None),
         Known::Counted { age } => ("counted", Some(age.as_secs_f64())),
         Known::Unknown => ("unknown", None),
+        Known::Shared { age } => ("shared", Some(age.as_secs_f64())),
     };
     let pools = PoolKind::ALL.map(|kind| pool(kind, view.pools.get(kind)));
     json!({

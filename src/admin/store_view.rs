@@ -26,6 +26,7 @@ pub(super) fn of(store: &Store, now: Tick) -> Value {
         "condition": store.condition(now).label(),
         "fault": store.fault().map(|fault| fault.to_string()),
         "owed": store.ledger.owed_admissions(),
+        "owed_changes": store.ledger.pool_words().1,
     })
 }
 

@@ -15,6 +15,7 @@ use crate::forward::AnswerBody;
 use crate::forward::UpstreamError;
 use crate::gateway::Gateway;
 use crate::gateway::Shared;
+use crate::gateway::held::Held;
 use crate::gateway::pupil::Pupil;
 use crate::learn;
 use crate::learn::Reading;
@@ -23,8 +24,8 @@ use crate::policy::Policy;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::endpoint::Method;
 use crate::policy::rate::Mode;
-use crate::pool::Hold;
 use crate::sid::ServiceKey;
+use crate::store::Receipt;
 
 /// One request on its way to the upstream, and what its answer may teach.
 pub(super) struct Lessons<'g> {
@@ -36,7 +37,7 @@ pub(super) struct Lessons<'g> {
     class: RequestClass,
     subject: Subject,
     /// Its room in a pool. Dropped without an answer, it makes the service uncertain.
-    hold: Option<Hold>,
+    hold: Option<Held>,
 }
 
 /// Whether it is the word of a gateway or load balancer before the upstream, which does not know
@@ -52,7 +53,7 @@ impl<'g> Lessons<'g> {
         policy: &'g Arc<Policy>,
         (asked, class): (RequestClass, RequestClass),
         subject: Subject,
-        hold: Option<Hold>,
+        hold: Option<Held>,
     ) -> Self {
         Self { gateway, policy, asked, class, subject, hold }
     }
@@ -65,44 +66,45 @@ impl<'g> Lessons<'g> {
     }
 
     /// The upstream has answered, or failed. The reading of the answer's body, where that tells
-    /// something.
+    /// something; and what other replicas are to hear before the client.
     pub(super) fn end(
         self,
         answer: &Result<Response<AnswerBody>, UpstreamError>,
-    ) -> Option<Reading> {
+    ) -> (Option<Reading>, Option<Receipt>) {
         match answer {
             Ok(answer) => self.answered(answer),
-            Err(error) => {
-                self.failed(error);
-                None
-            }
+            Err(error) => (None, self.failed(error)),
         }
     }
 
     /// There is no answer. Where there was no connection either, the upstream has done nothing.
-    fn failed(self, error: &UpstreamError) {
+    fn failed(self, error: &UpstreamError) -> Option<Receipt> {
         match error {
             UpstreamError::Connect(_) | UpstreamError::ConnectTimeout(_) => {
-                self.hold.into_iter().for_each(Hold::refused);
+                self.hold?.refused()
             }
             UpstreamError::ResponseTimeout(_)
             | UpstreamError::Broken(_)
             | UpstreamError::Unframed(_)
-            | UpstreamError::UnexpectedUpgrade => self.forget_unfollowed(),
+            | UpstreamError::UnexpectedUpgrade => {
+                self.forget_unfollowed();
+                self.hold?.unknown()
+            }
         }
     }
 
-    fn answered(mut self, answer: &Response<AnswerBody>) -> Option<Reading> {
+    fn answered(mut self, answer: &Response<AnswerBody>) -> (Option<Reading>, Option<Receipt>) {
         let status = answer.status();
         if !status.is_success() {
-            self.refused(status);
-            return None;
+            return (None, self.refused(status));
         }
-        if let Some(hold) = &mut self.hold {
-            hold.accepted();
-        }
+        let told = self.hold.as_mut().and_then(Held::accepted);
         self.forget_unfollowed();
         self.learn_from_head();
+        (self.reading(answer), told)
+    }
+
+    fn reading(self, answer: &Response<AnswerBody>) -> Option<Reading> {
         if !self.is_body_of_interest() {
             return None;
         }
@@ -126,23 +128,26 @@ impl<'g> Lessons<'g> {
         }
     }
 
-    fn refused(self, status: StatusCode) {
-        let Shared { admission, pools, clock, .. } = &*self.gateway.shared;
-        match (self.hold, self.subject.service) {
+    fn refused(self, status: StatusCode) -> Option<Receipt> {
+        let Shared { admission, clock, .. } = &*self.gateway.shared;
+        let told = match (self.hold, self.subject.service) {
             // Somebody between had no answer either: as if there were none.
-            (Some(hold), _) if is_from_between(status) => drop(hold),
+            (Some(hold), _) if is_from_between(status) => hold.unknown(),
             (Some(hold), Some(service)) if status.is_server_error() => {
-                hold.refused();
-                pools.stale(service); // it may have failed when it had done its part
+                let told = hold.refused();
+                // It may have failed when it had done its part.
+                self.gateway.shared.numbers_stale(service);
+                told
             }
             (Some(hold), _) => hold.refused(),
-            (None, _) => {}
-        }
+            (None, _) => None,
+        };
         if let (StatusCode::NOT_FOUND, Some(ServiceKey::Named(name))) =
             (status, self.asked.service)
         {
             admission.forget_name(name, self.asked.credential, clock.now());
         }
+        told
     }
 
     /// With `mode: off` numbers come and go unseen: what was known of them would be wrong by the
@@ -152,20 +157,21 @@ impl<'g> Lessons<'g> {
             && self.subject.changes_a_pool()
             && !self.is_pooled()
         {
-            self.gateway.shared.pools.gone(service);
+            self.gateway.shared.numbers_gone(service);
         }
     }
 
     /// What is gone is said by the status alone.
     fn learn_from_head(&mut self) {
-        let Shared { admission, pools, seats, .. } = &*self.gateway.shared;
+        let shared = &*self.gateway.shared;
+        let Shared { admission, seats, .. } = shared;
         let Subject { endpoint, service, session, participant, number } = self.subject;
         let Some(service) = service else { return };
         let of_service = |sid| Resource { service, sid };
         match (endpoint, session, participant, number) {
             (Endpoint::DeleteService, ..) => {
                 admission.forget_service(service);
-                pools.gone(service);
+                shared.numbers_gone(service);
                 seats.service_gone(service);
             }
             (Endpoint::DeleteSession, Some(session), ..) => {
@@ -175,7 +181,9 @@ impl<'g> Lessons<'g> {
                 seats.participant_gone(of_service(session), participant);
             }
             (Endpoint::DeletePhoneNumber | Endpoint::DeleteShortCode, .., Some(number)) => {
-                self.hold.take().into_iter().for_each(|hold| hold.granted(Some(number), None));
+                let hold = self.hold.take();
+                // What the store knows by the head, it was told then.
+                drop(hold.and_then(|hold| hold.granted(Some(number), None)));
                 seats.number_gone(of_service(number));
             }
             _ => {}

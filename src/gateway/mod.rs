@@ -5,11 +5,13 @@
 
 mod count;
 pub mod explaining;
+mod held;
 mod lessons;
 mod listing;
 mod pupil;
 mod room;
 mod sharing;
+mod together;
 
 use std::error::Error;
 use std::future;
@@ -45,6 +47,7 @@ use crate::forward::Caller;
 use crate::forward::Forwarder;
 use crate::forward::Outgoing;
 use crate::forward::X_REQUEST_ID;
+use crate::gateway::held::Held;
 use crate::gateway::lessons::Lessons;
 use crate::gateway::room::Asker;
 use crate::ingress::HeadFault;
@@ -237,7 +240,7 @@ impl Gateway {
         let request_id = record.request_id().clone();
         let asker = Asker { checked: &checked, subject: &subject, request_id: &request_id };
         let hold = self.room(asker).await?; // 400, 503
-        record.held(hold.as_ref());
+        record.held(hold.as_ref().and_then(Held::would_refuse));
         let Checked { policy, caller, asked, class, head, body } = checked;
         let mut lessons = Lessons::new(self, policy, (asked, class), subject, hold);
         let sent = self.shared.clock.now();
@@ -249,7 +252,11 @@ impl Gateway {
         let outgoing = Outgoing { head, body, caller, request_id, accept };
         let answer = self.forwarder.send(&policy.upstream, outgoing).await;
         let given_back = waiting.end(answer.as_ref().ok().map(Response::status));
-        let reading = lessons.end(&answer);
+        let (reading, told) = lessons.end(&answer);
+        if let (Some(links), Some(told)) = (&self.links, told) {
+            // In a box, as above.
+            Box::pin(links.heard(told)).await;
+        }
         let answer = answer?; // 502, 504
         record.answered(answer.status(), sent, given_back);
         Ok((answer, reading))

@@ -10,6 +10,7 @@ use crate::advise::Resource;
 use crate::advise::Seat;
 use crate::classify::RequestClass;
 use crate::gateway::Shared;
+use crate::gateway::held::Held;
 use crate::learn;
 use crate::learn::Facts;
 use crate::learn::Lesson;
@@ -23,7 +24,7 @@ use crate::observe::Observer;
 use crate::policy::Policy;
 use crate::policy::endpoint::Endpoint;
 use crate::policy::pools::PoolKind;
-use crate::pool::Hold;
+use crate::policy::rate::Mode;
 use crate::sid::AccountKey;
 use crate::sid::ServiceKey;
 use crate::sid::Sid;
@@ -37,7 +38,7 @@ pub(super) struct Pupil {
     pub(super) asked: RequestClass,
     pub(super) class: RequestClass,
     pub(super) subject: Subject,
-    pub(super) hold: Option<Hold>,
+    pub(super) hold: Option<Held>,
 }
 
 impl Pupil {
@@ -61,7 +62,7 @@ impl Pupil {
         match (self.hold.take(), self.subject.service) {
             (Some(hold), _) => drop(hold),
             (None, Some(service)) if self.subject.fills_a_pool() => {
-                self.shared.pools.stale(service);
+                self.shared.numbers_stale(service);
             }
             (None, _) => {}
         }
@@ -141,9 +142,11 @@ impl Pupil {
     fn learn_number(&mut self, number: NumberFact, now: Tick) {
         let Some(service) = self.subject.service else { return };
         let kind = PoolKind::of(number.is_reserved);
-        match self.hold.take() {
-            Some(hold) => hold.granted(Some(number.sid), Some(kind)),
-            None => self.shared.pools.seen(service, number.sid, kind),
+        if let Some(hold) = self.hold.take() {
+            // Until the store hears of it, the number has the room that was held for it.
+            drop(hold.granted(Some(number.sid), Some(kind)));
+        } else if self.shared.pool_rule(&self.policy, &self.class, service).mode != Mode::Off {
+            self.shared.number_seen(service, number.sid, kind);
         }
         if let (Some(in_use), Some(_)) =
             (number.in_use, self.policy.limits.participants_per_number)

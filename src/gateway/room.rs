@@ -1,6 +1,7 @@
 //! Is there room for the number that a request would add? Where that is not known, the
 //! service's numbers are counted first.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -12,6 +13,7 @@ use crate::gateway::Checked;
 use crate::gateway::Gateway;
 use crate::gateway::Shared;
 use crate::gateway::count::Count;
+use crate::gateway::held::Held;
 use crate::gateway::listing::Errand;
 use crate::inspect::Flag;
 use crate::learn::Subject;
@@ -20,6 +22,7 @@ use crate::policy::endpoint::Method;
 use crate::policy::pools::PoolKind;
 use crate::policy::pools::PoolRule;
 use crate::policy::rate::Mode;
+use crate::policy::rate::Part;
 use crate::pool::Change;
 use crate::pool::Claim;
 use crate::pool::Claimant;
@@ -31,6 +34,7 @@ use crate::pool::Hold;
 use crate::pool::Kinds;
 use crate::pool::Need;
 use crate::sid::Sid;
+use crate::store::Links;
 
 /// The field of a form that says which pool a number is in.
 const IS_RESERVED: &str = "IsReserved";
@@ -44,9 +48,9 @@ pub(super) struct Asker<'a> {
 
 /// What it would do to the pools of which service.
 #[derive(Clone, Copy)]
-struct Question {
-    service: Sid,
-    change: Change,
+pub(super) struct Question {
+    pub(super) service: Sid,
+    pub(super) change: Change,
 }
 
 impl Shared {
@@ -66,10 +70,21 @@ impl Shared {
 impl Gateway {
     /// Holds room for what a request would do to the pools of a service; none where it does
     /// nothing to them, or nobody asks.
-    pub(super) async fn room(&self, asker: Asker<'_>) -> Result<Option<Hold>, Denial> {
+    pub(super) async fn room(&self, asker: Asker<'_>) -> Result<Option<Held>, Denial> {
         let Some(question) = asker.question() else { return Ok(None) };
         let limit = asker.checked.policy.limits.pools.count_timeout;
-        let room = time::timeout(limit, self.certain_room(&asker, question)).await;
+        let room = match &self.links {
+            None => {
+                let room =
+                    time::timeout(limit, self.certain_room(&asker, question, None)).await;
+                room.map(|room| room.map(|hold| hold.map(Held::own)))
+            }
+            // In a box, so that it takes no room in a request of a gateway that is alone.
+            Some(links) => {
+                let room = self.room_together(links, &asker, question);
+                Box::pin(time::timeout(limit, room)).await
+            }
+        };
         room.unwrap_or(Err(Denial::Uncounted { service: question.service }))
     }
 
@@ -87,10 +102,13 @@ impl Gateway {
         }
     }
 
-    async fn certain_room(
+    /// By the pools of this process; where it is one of so many replicas that cannot ask each other,
+    /// by its share of what is free.
+    pub(super) async fn certain_room(
         &self,
         asker: &Asker<'_>,
         question: Question,
+        share: Option<Part>,
     ) -> Result<Option<Hold>, Denial> {
         let (service, checked) = (question.service, asker.checked);
         loop {
@@ -101,7 +119,14 @@ impl Gateway {
                 Mode::Shadow => return Ok(self.room_on_trial(asker, question, rule)),
                 Mode::Enforce => {}
             }
-            match self.claim(asker, question, rule) {
+            let claim = match share {
+                None => self.claim(asker, question, rule),
+                Some(part) => {
+                    let limits = self.shared.pools.share(service, rule, part);
+                    self.claim(asker, question, &PoolRule { limits, ..rule.clone() })
+                }
+            };
+            match claim {
                 Claim::Held(hold) => {
                     self.recount_if_due(asker, service);
                     return Ok(Some(hold));
@@ -110,10 +135,14 @@ impl Gateway {
                     // Somebody may have made room where the gateway did not see it.
                     self.recount_if_due(asker, service);
                     let set_by = rule.set_by.clone();
-                    return Err(Denial::Full { service, full, set_by });
+                    return Err(if full.limit < rule.limit(full.kind) {
+                        Denial::ShareUsed { service, full, set_by }
+                    } else {
+                        Denial::Full { service, full, set_by }
+                    });
                 }
                 Claim::Contested(vacancy) => vacancy.comes().await,
-                Claim::Uncounted => match self.counted(asker, service).await {
+                Claim::Uncounted => match self.counted(asker, service, None).await {
                     CountOutcome::Counted => {}
                     CountOutcome::Refused => return Ok(None), // as the request itself will be
                     CountOutcome::Failed => return Err(Denial::Uncounted { service }),
@@ -124,22 +153,32 @@ impl Gateway {
 
     fn claim(&self, asker: &Asker<'_>, question: Question, rule: &PoolRule) -> Claim {
         let Question { service, change } = question;
-        let Shared { admission, pools, clock, .. } = &*self.shared;
-        let now = clock.now();
-        let is_known = admission.knows(service, asker.checked.class.credential, now);
-        let by = if is_known { Claimant::Known } else { Claimant::Stranger };
-        pools.claim_by((service, by), rule, change, now)
+        let Shared { pools, clock, .. } = &*self.shared;
+        let is_strange = self.is_strange(asker, service);
+        let by = if is_strange { Claimant::Stranger } else { Claimant::Known };
+        pools.claim_by((service, by), rule, change, clock.now())
     }
 
-    /// Has the service counted, or waits for another's count of it. Whose credentials were
-    /// refused, or whose worker has ended, says nothing of this caller's.
-    async fn counted(&self, asker: &Asker<'_>, service: Sid) -> CountOutcome {
+    /// Whether the upstream has not accepted the caller at the service lately.
+    pub(super) fn is_strange(&self, asker: &Asker<'_>, service: Sid) -> bool {
+        let Shared { admission, clock, .. } = &*self.shared;
+        !admission.knows(service, asker.checked.class.credential, clock.now())
+    }
+
+    /// Has the service counted, for all replicas where there are `links`, or waits for another's count
+    /// of it. Whose credentials were refused, or whose worker has ended, says nothing of this caller's.
+    pub(super) async fn counted(
+        &self,
+        asker: &Asker<'_>,
+        service: Sid,
+        links: Option<&Rc<Links>>,
+    ) -> CountOutcome {
         let account = asker.checked.asked.account.sid();
         let mut is_own = false;
         loop {
             match self.shared.pools.begin_count(service, account, self.shared.clock.now()) {
                 CountTurn::Yours(counting) => {
-                    self.count(asker, service, counting);
+                    self.count(asker, (service, links), counting);
                     is_own = true;
                 }
                 CountTurn::Theirs(count) => match count.outcome().await {
@@ -159,14 +198,31 @@ impl Gateway {
             Need::None => return,
             Need::Background | Need::Now => {}
         }
+        self.begin_count(asker, service, None);
+    }
+
+    /// Has the service counted in the background, for all replicas where there are `links`.
+    pub(super) fn begin_count(
+        &self,
+        asker: &Asker<'_>,
+        service: Sid,
+        links: Option<&Rc<Links>>,
+    ) {
         let account = asker.checked.asked.account.sid();
-        if let CountTurn::Yours(counting) = pools.begin_count(service, account, now) {
-            self.count(asker, service, counting);
+        let now = self.shared.clock.now();
+        if let CountTurn::Yours(counting) = self.shared.pools.begin_count(service, account, now)
+        {
+            self.count(asker, (service, links), counting);
         }
     }
 
     /// Counts apart from the request at hand: others may wait for it when its client has left.
-    fn count(&self, asker: &Asker<'_>, service: Sid, counting: Counting) {
+    fn count(
+        &self,
+        asker: &Asker<'_>,
+        (service, links): (Sid, Option<&Rc<Links>>),
+        counting: Counting,
+    ) {
         let count = Count {
             shared: Arc::clone(&self.shared),
             forwarder: self.forwarder.clone(),
@@ -175,6 +231,8 @@ impl Gateway {
             errand: Errand::of(&asker.checked.head, asker.checked.caller, asker.request_id),
             class: asker.checked.class,
             service,
+            account: asker.checked.asked.account.sid(),
+            links: links.map(Rc::clone),
         };
         task::spawn_local(count.run(counting));
     }

@@ -41,7 +41,7 @@ use crate::policy::log::AccessLog;
 use crate::policy::log::LogPolicy;
 use crate::policy::rate::Mode;
 use crate::policy::rate::RateLimit;
-use crate::pool::Hold;
+use crate::pool::Full;
 use crate::reject::Decision;
 use crate::reject::Refusal;
 use crate::reject::Rejection;
@@ -192,8 +192,8 @@ impl Record {
     }
 
     /// The request holds room in a pool; a rule on trial may say that there is none.
-    pub fn held(&mut self, hold: Option<&Hold>) {
-        let Some(full) = hold.and_then(Hold::would_refuse) else { return };
+    pub fn held(&mut self, would_refuse: Option<Full>) {
+        let Some(full) = would_refuse else { return };
         self.outcome.on_trial = Some(Refusal::Pool);
         self.outcome.limit = Some(LimitOutcome::of_full(&full));
         self.observer.metrics.count_pool_shadow_refusal(full.kind);

@@ -57,7 +57,8 @@ impl LimitOutcome {
 
     pub(super) fn of_pool(denial: &pool::Denial) -> Option<Self> {
         match denial {
-            pool::Denial::Full { full, set_by, .. } => {
+            pool::Denial::Full { full, set_by, .. }
+            | pool::Denial::ShareUsed { full, set_by, .. } => {
                 Some(Self { set_by: Some(set_by.clone()), ..Self::of_full(full) })
             }
             pool::Denial::Uncounted { .. } => None,

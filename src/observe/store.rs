@@ -56,6 +56,47 @@ impl StoreCall {
     }
 }
 
+/// What a request for room in a pool that is shared came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomCall {
+    /// The store holds room for it.
+    Held,
+    /// The pool is full.
+    Full,
+    /// Strangers hold the last places: it asks again.
+    Contested,
+    /// The numbers have to be counted: it asks again.
+    Uncounted,
+    /// The store did not answer: it asks again, or this replica decides.
+    Failed,
+    /// This replica decided by itself.
+    Alone,
+}
+
+impl RoomCall {
+    /// Every result, in the order of [`index`](Self::index).
+    pub const ALL: [Self; 6] =
+        [Self::Held, Self::Full, Self::Contested, Self::Uncounted, Self::Failed, Self::Alone];
+
+    /// A small number for arrays with one place for each result.
+    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The result's word in metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Full => "full",
+            Self::Contested => "contested",
+            Self::Uncounted => "uncounted",
+            Self::Failed => "failed",
+            Self::Alone => "alone",
+        }
+    }
+}
+
 /// Reports what happens to the store.
 pub fn report(metrics: &Metrics, on_loss: OnLoss, event: Event) {
     let on_loss = on_loss.label();

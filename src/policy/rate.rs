@@ -79,7 +79,8 @@ impl Part {
         self.replicas
     }
 
-    fn of(self, whole: u32) -> u32 {
+    /// What it is of so many.
+    pub fn of(self, whole: u32) -> u32 {
         let left_over = whole.checked_rem(self.replicas.get()).unwrap_or_default();
         let more = self.place.is_some_and(|place| place < left_over);
         (whole / self.replicas).saturating_add(u32::from(more))

@@ -34,6 +34,14 @@ impl Change {
         }
     }
 
+    /// Whether it takes room that may not be there.
+    pub const fn needs_room(self) -> bool {
+        match self {
+            Self::Add { .. } | Self::Move { .. } => true,
+            Self::Remove { .. } => false,
+        }
+    }
+
     /// The number that is changed; the upstream chooses the name of one that is added.
     pub const fn number(self) -> Option<Sid> {
         match self {

@@ -23,6 +23,22 @@ pub enum Denial {
         /// Who set the limit.
         set_by: SetBy,
     },
+    /// There may be room, but not for this replica: the others cannot be asked.
+    #[error(
+        "Maximum Pool Size Error: until other replicas can be asked, no more than {limit} of the \
+         pool of {kind} numbers of service {service} are given here, and {used} are",
+        kind = full.kind.label(),
+        used = full.used,
+        limit = full.limit
+    )]
+    ShareUsed {
+        /// `KS…`
+        service: Sid,
+        /// Which pool, how far this replica fills it, and what it does.
+        full: Full,
+        /// Who set the limit.
+        set_by: SetBy,
+    },
     /// Nobody knows: the upstream did not tell, or not in time.
     #[error("The numbers of service {service} could not be counted; try again")]
     Uncounted {

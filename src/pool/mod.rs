@@ -30,9 +30,11 @@ use std::time::Duration;
 use dashmap::DashMap;
 
 use crate::policy::limit::Limits;
+use crate::policy::pools::ByKind;
 use crate::policy::pools::PoolKind;
 use crate::policy::pools::PoolRule;
 use crate::policy::rate::Mode;
+use crate::policy::rate::Part;
 use crate::sid::Sid;
 use crate::sync::Mutex;
 use crate::time::Tick;
@@ -167,6 +169,42 @@ impl Pools {
         if let Some(found) = self.find(service) {
             found.with(|service| service.count.is_due = true);
         }
+    }
+
+    /// The store that replicas share has told how many numbers the service has, when they were
+    /// counted (none: they have to be), and for which account.
+    pub fn told(
+        &self,
+        service: Sid,
+        (numbers, counted): (ByKind<u32>, Option<Tick>),
+        account: Option<Sid>,
+        now: Tick,
+    ) {
+        self.find_or_add(service).with(|service| {
+            service.used_at = service.used_at.max(now);
+            service.account = account.or(service.account);
+            service.told(numbers, counted);
+        });
+    }
+
+    /// The store that replicas share has decided until `since`: what was counted before was not
+    /// followed.
+    pub fn forget_before(&self, service: Sid, since: Tick) {
+        if let Some(found) = self.find(service) {
+            found.with(|service| service.forget_before(since));
+        }
+    }
+
+    /// How far this replica may fill the pools of the service while it cannot ask the others: what it
+    /// found there, and its part of what was free. No more than the rule allows.
+    pub fn share(&self, service: Sid, rule: &PoolRule, part: Part) -> ByKind<u32> {
+        let whole = rule.limits;
+        self.find(service).map_or(whole, |found| found.with(|it| it.share(rule, part)))
+    }
+
+    /// Whether a count of this age may not be as old as `recount`, a tenth more or less.
+    pub fn is_old(service: Sid, age: Duration, recount: Duration) -> bool {
+        age >= count::jittered(recount, service)
     }
 
     /// Whether the service has to be counted where a count may be as old as `recount`, a tenth

@@ -11,6 +11,7 @@ use crate::policy::pools::ByKind;
 use crate::policy::pools::PoolKind;
 use crate::policy::pools::PoolRule;
 use crate::policy::rate::Mode;
+use crate::policy::rate::Part;
 use crate::pool::change::Change;
 use crate::pool::change::Claimant;
 use crate::pool::change::Full;
@@ -39,6 +40,8 @@ pub(super) struct Service {
     /// The account that it belongs to, as the credentials that it was counted with say, or its
     /// numbers.
     pub(super) account: Option<Sid>,
+    /// How far this replica may fill the pools by itself, since it cannot ask the others.
+    pub(super) share: Option<ByKind<u32>>,
     /// When it was last asked for.
     pub(super) used_at: Tick,
 }
@@ -53,6 +56,8 @@ pub(super) enum Standing {
     Counted(Tick),
     /// They were known, and have to be counted before the next decision.
     Unknown,
+    /// The store that replicas share follows them, and has told of them last. They were counted then.
+    Shared(Tick),
 }
 
 /// What a claim comes to.
@@ -250,6 +255,42 @@ impl Service {
         }
     }
 
+    /// The store has told how many numbers there are, and when they were counted; none where they
+    /// have to be.
+    pub(super) fn told(&mut self, numbers: ByKind<u32>, counted: Option<Tick>) {
+        self.numbers = Numbers::counted(HashMap::new(), numbers);
+        self.share = None;
+        self.standing = match (counted, self.standing) {
+            (Some(at), _) => Standing::Shared(at),
+            (None, Standing::Never) => Standing::Never,
+            (None, _) => Standing::Unknown,
+        };
+        self.rearm_warnings();
+    }
+
+    /// What was counted before `since` was not followed from then on.
+    pub(super) fn forget_before(&mut self, since: Tick) {
+        if let Standing::Counted(at) = self.standing
+            && at < since
+        {
+            self.lose_track();
+            self.share = None;
+        }
+    }
+
+    /// How far this replica may fill each pool by itself: what was in it when it first looked, and its
+    /// part of what was free.
+    pub(super) fn share(&mut self, rule: &PoolRule, part: Part) -> ByKind<u32> {
+        let whole = ByKind::of(|kind| rule.limit(kind));
+        let Standing::Counted(_) = self.standing else { return whole };
+        let found = ByKind::of(|kind| {
+            let (limit, used) = (*whole.get(kind), self.used(kind));
+            used.saturating_add(part.of(limit.saturating_sub(used)))
+        });
+        let share = *self.share.get_or_insert(found);
+        ByKind::of(|kind| (*share.get(kind)).min(*whole.get(kind)))
+    }
+
     /// It is not known which of these pools has one more, if any.
     fn doubt(&mut self, kinds: Kinds) {
         self.lose_track();
@@ -267,7 +308,7 @@ impl Service {
     /// The upstream's list is read. Answers by how much there are more than was thought.
     pub(super) fn counted(&mut self, list: HashMap<Sid, PoolKind>, now: Tick) -> ByKind<i64> {
         let thought = ByKind::of(|kind| i64::from(self.numbers.of(kind)));
-        let is_first = self.standing == Standing::Never;
+        let is_first = matches!(self.standing, Standing::Never | Standing::Shared(_));
         let (named, beside) = self.count.settle(list, now);
         self.numbers = Numbers::counted(named, beside);
         self.standing = Standing::Counted(now);
@@ -282,7 +323,7 @@ impl Service {
 
     /// Says that a pool is nearly full, where it has not been said.
     pub(super) fn near(&mut self, kind: PoolKind, rule: &PoolRule, now: Tick) -> Option<Near> {
-        let Standing::Counted(_) = self.standing else { return None };
+        let (Standing::Counted(_) | Standing::Shared(_)) = self.standing else { return None };
         if rule.mode == Mode::Off {
             return None;
         }

@@ -1,13 +1,19 @@
 use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::Change;
 use super::Claim;
 use super::CountTurn;
 use super::Hold;
 use super::Kinds;
+use super::Known;
 use super::Pools;
+use crate::policy::limit::Limits;
+use crate::policy::pools::ByKind;
 use crate::policy::pools::PoolKind;
 use crate::policy::pools::PoolRule;
+use crate::policy::rate::Part;
 use crate::sid::Sid;
 use crate::sid::SidKind;
 use crate::time::Tick;
@@ -125,4 +131,57 @@ fn a_hold_may_travel_with_an_answer_and_a_count_to_another_task() {
     fn travels<T: Send + 'static>() {}
     travels::<Hold>();
     travels::<CountTurn>();
+}
+
+/// So many numbers in each pool, as the store tells it.
+const fn told(reserved: u32) -> ByKind<u32> {
+    ByKind { reserved, unreserved: 0 }
+}
+
+fn known(pools: &Pools, now: Tick) -> Known {
+    pools.view(&Limits::default(), service(1), now).unwrap().known
+}
+
+#[test]
+fn what_the_store_tells_is_shown_and_decides_nothing_here() {
+    let pools = Pools::new();
+    let account = Sid::new(SidKind::Account, [1; 16]);
+    pools.told(service(1), (told(4_250), Some(at(3))), Some(account), at(5));
+    assert_eq!(known(&pools, at(6)), Known::Shared { age: Duration::from_secs(3) });
+    assert_eq!(pools.owner(service(1)), Some(account));
+    assert_eq!(pools.near(service(1), &PoolRule::default(), at(6)).count(), 1);
+    assert!(claim(&pools, 1, at(6)).is_none(), "whoever is alone has to count first");
+    count(&pools, 1, 7, at(7));
+    assert!(claim(&pools, 1, at(7)).is_some());
+    pools.told(service(1), (told(8), None), None, at(8));
+    assert_eq!(known(&pools, at(8)), Known::Unknown);
+    assert_eq!(pools.owner(service(1)), Some(account), "it is not another's since");
+}
+
+#[test]
+fn what_was_counted_before_the_store_decided_has_to_be_counted_again() {
+    let pools = Pools::new();
+    count(&pools, 1, 7, at(3));
+    pools.forget_before(service(1), at(3));
+    drop(claim(&pools, 1, at(3)).unwrap());
+    pools.forget_before(service(1), at(4));
+    assert!(claim(&pools, 1, at(4)).is_none());
+    pools.forget_before(service(2), at(4));
+}
+
+#[test]
+fn alone_a_replica_fills_its_share_of_what_it_found_free_and_no_more_after_a_count() {
+    let pools = Pools::new();
+    let rule =
+        PoolRule { limits: ByKind { reserved: 10, unreserved: 5 }, ..Default::default() };
+    let third = Part::one_of(NonZeroU32::new(3).unwrap());
+    let share = || pools.share(service(1), &rule, third);
+    assert_eq!(share(), rule.limits, "nothing is known, and nothing is given");
+    count(&pools, 1, 3, at(0));
+    assert_eq!(share(), ByKind { reserved: 5, unreserved: 1 });
+    count(&pools, 1, 4, at(2));
+    assert_eq!(share(), ByKind { reserved: 5, unreserved: 1 }, "others have filled theirs");
+    pools.told(service(1), (told(4), Some(at(3))), None, at(3));
+    count(&pools, 1, 4, at(5));
+    assert_eq!(share(), ByKind { reserved: 6, unreserved: 1 });
 }

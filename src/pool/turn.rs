@@ -64,6 +64,12 @@ impl Counting {
         drift
     }
 
+    /// The service is counted, and not for this replica alone: the store that is shared knows.
+    pub fn shared(mut self) {
+        self.service.with(|service| service.count.give_up(CountOutcome::Refused));
+        self.tell(CountOutcome::Counted);
+    }
+
     /// The upstream has answered the list with 4xx. Another caller may try at once.
     pub fn refused(mut self) {
         self.give_up(CountOutcome::Refused);

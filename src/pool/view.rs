@@ -39,6 +39,12 @@ pub enum Known {
     },
     /// They have to be counted before the next decision.
     Unknown,
+    /// All replicas share them. That is what the store has told last, requests under way left out;
+    /// they were counted so long ago.
+    Shared {
+        /// How long.
+        age: Duration,
+    },
 }
 
 /// One pool of one service.
@@ -63,6 +69,7 @@ impl ServiceView {
             Standing::Never => Known::Uncounted,
             Standing::Counted(at) => Known::Counted { age: now.since(at) },
             Standing::Unknown => Known::Unknown,
+            Standing::Shared(at) => Known::Shared { age: now.since(at) },
         };
         Self {
             service: key,

@@ -29,7 +29,7 @@ pub(super) fn of(rejection: &Rejection) -> (StatusCode, u32) {
         )
         | Rejection::Pool(pool::Denial::Uncounted { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         Rejection::Invalid(violation) => return of_violation(violation),
-        Rejection::Pool(pool::Denial::Full { .. }) => {
+        Rejection::Pool(pool::Denial::Full { .. } | pool::Denial::ShareUsed { .. }) => {
             return (StatusCode::BAD_REQUEST, POOL_FULL);
         }
         Rejection::Panicked(_) => StatusCode::INTERNAL_SERVER_ERROR,

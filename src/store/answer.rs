@@ -58,29 +58,34 @@ pub enum Said {
 }
 
 /// The numbers of an answer, one after the other.
-struct Numbers(std::vec::IntoIter<Value>);
+pub(super) struct Numbers(std::vec::IntoIter<Value>);
 
 impl Numbers {
-    fn of(value: Value) -> Result<Self, Fault> {
+    pub(super) fn of(value: Value) -> Result<Self, Fault> {
         let Value::Array(values) = value else { return Err(Fault::Nonsense) };
         Ok(Self(values.into_iter()))
     }
 
-    fn next(&mut self) -> Result<u64, Fault> {
+    pub(super) fn next(&mut self) -> Result<u64, Fault> {
         let Some(Value::Int(number)) = self.0.next() else { return Err(Fault::Nonsense) };
         u64::try_from(number).map_err(|_| Fault::Nonsense)
     }
 
-    fn small(&mut self) -> Result<u32, Fault> {
+    pub(super) fn small(&mut self) -> Result<u32, Fault> {
         self.next().map(|number| u32::try_from(number).unwrap_or(u32::MAX))
     }
 
-    fn span(&mut self) -> Result<Duration, Fault> {
+    pub(super) fn span(&mut self) -> Result<Duration, Fault> {
         self.next().map(Duration::from_micros)
     }
 
+    pub(super) fn text(&mut self) -> Result<String, Fault> {
+        let text = self.0.next().and_then(|value| redis::from_redis_value(value).ok());
+        text.ok_or(Fault::Nonsense)
+    }
+
     /// Every answer begins with the epoch and the time.
-    fn heard(&mut self, at: Tick) -> Result<Heard, Fault> {
+    pub(super) fn heard(&mut self, at: Tick) -> Result<Heard, Fault> {
         Ok(Heard { epoch: Epoch(self.next()?), server: self.next()?, at })
     }
 }

@@ -7,8 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::RedisError;
-use redis::Value;
 use tokio::task::AbortHandle;
 use tokio::task::JoinSet;
 use tokio::time;
@@ -25,6 +23,8 @@ use crate::store::layout;
 use crate::store::layout::Found;
 use crate::store::layout::Layout;
 use crate::store::layout::Node;
+use crate::store::settle::BATCH_TIME;
+use crate::store::settle::settle;
 use crate::store::trust::Heard;
 use crate::time::Clock;
 use crate::time::Tick;
@@ -35,9 +35,6 @@ const BEAT: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked at what has changed, and what is over.
 const WATCH: Duration = Duration::from_millis(100);
-/// So many windows are told of at once, and for so long.
-const BATCH: usize = 64;
-const BATCH_TIME: Duration = Duration::from_millis(250);
 /// For the epochs of all buckets.
 const EPOCHS_TIME: Duration = Duration::from_secs(1);
 
@@ -146,6 +143,9 @@ impl Keeper {
                 }
             };
             self.node.lose(fault);
+            for bucket in self.store.layout().buckets_of(&self.node) {
+                self.store.ledger.lost(bucket, self.clock.now());
+            }
             if fault == Fault::NotPrimary || fault == Fault::Unreachable {
                 self.store.moved.notify_one();
             }
@@ -160,9 +160,11 @@ impl Keeper {
         self.learn(&connection, &buckets).await?;
         let [bucket, ..] = buckets.as_slice() else { return Err(Fault::NotFound) };
         self.beat(&connection, *bucket).await?;
-        if was_there {
-            for bucket in &buckets {
+        for bucket in &buckets {
+            if was_there {
                 self.store.ledger.unsettle(*bucket, self.clock.now());
+            } else {
+                self.store.ledger.found(*bucket);
             }
         }
         self.node.circuit.find();
@@ -276,44 +278,6 @@ impl Keeper {
         if self.node.take_emptied() {
             self.learn(connection, buckets).await?;
         }
-        self.settle(connection, buckets).await
-    }
-
-    /// Tells what was admitted without it, and what is to be taken back.
-    async fn settle(&self, connection: &Connection, buckets: &[Bucket]) -> Result<(), Fault> {
-        let ledger = &self.store.ledger;
-        let is_its = |bucket: Bucket| buckets.contains(&bucket);
-        loop {
-            let now = self.clock.now();
-            let debts = ledger.debts(BATCH, is_its, now);
-            let give_backs = ledger.give_backs(is_its);
-            if debts.is_empty() && give_backs.is_empty() {
-                return Ok(());
-            }
-            let mut all = redis::pipe();
-            for debt in &debts {
-                all.add_command(connection.library.push(debt, now));
-            }
-            for give_back in &give_backs {
-                all.add_command(connection.library.give_back(give_back));
-            }
-            let told = self.told(connection.call_all(all, BATCH_TIME).await);
-            for (place, debt) in debts.iter().enumerate() {
-                let now = self.clock.now();
-                match told.as_ref().ok().and_then(|told| told.get(place)) {
-                    Some(heard) => {
-                        ledger.paid(debt.key);
-                        self.hear(debt.key.bucket(), *heard, now);
-                    }
-                    None => ledger.unpaid(debt.key),
-                }
-            }
-            told?;
-        }
-    }
-
-    fn told(&self, answers: Result<Vec<Value>, RedisError>) -> Result<Vec<Heard>, Fault> {
-        let now = self.clock.now();
-        answers?.into_iter().map(|value| answer::heard(value, now)).collect()
+        settle(&self.store, &self.clock, connection, buckets).await
     }
 }

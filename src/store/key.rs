@@ -38,6 +38,16 @@ impl SharedKey {
     }
 }
 
+/// The name in the store of a service's number pools.
+pub(super) fn pools_name(service: Sid) -> String {
+    format!("mg1:{{mg{}}}:p:{service}", Bucket::of(service).0)
+}
+
+/// The name in the store of the list of a service's numbers, as far as it is read.
+pub(super) fn list_name(service: Sid) -> String {
+    format!("mg1:{{mg{}}}:l:{service}", Bucket::of(service).0)
+}
+
 /// What stands and falls together in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bucket(u8);

@@ -16,7 +16,9 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::policy::pools::PoolKind;
 use crate::policy::rate::RateLimit;
+use crate::sid::Sid;
 use crate::store::key::BUCKETS;
 use crate::store::key::Bucket;
 use crate::store::key::SharedKey;
@@ -26,6 +28,8 @@ use crate::store::latest::Told;
 use crate::store::owed::Debt;
 use crate::store::owed::Keep;
 use crate::store::owed::Owed;
+use crate::store::pools;
+use crate::store::pools::Changes;
 use crate::store::trust::Belief;
 use crate::store::trust::Epoch;
 use crate::store::trust::Heard;
@@ -57,6 +61,17 @@ pub enum Stance {
     Alone,
 }
 
+/// Who decides about the number pools of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolStance {
+    /// The store.
+    Ask,
+    /// The store, as soon as it knows what this replica has to tell of the service.
+    Soon,
+    /// This replica; what it counted before this moment it has not followed since.
+    Alone(Option<Tick>),
+}
+
 /// A charge that the store is to take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveBack {
@@ -76,6 +91,7 @@ pub struct Ledger {
     latest: Latest,
     under_way: UnderWay,
     give_backs: Mutex<Vec<GiveBack>>,
+    changes: Mutex<Changes>,
     /// The longest span (µs) that was asked for, and no less than the API's own.
     longest: AtomicU64,
 }
@@ -90,6 +106,7 @@ impl Ledger {
             latest: Latest::default(),
             under_way: UnderWay::default(),
             give_backs: Mutex::default(),
+            changes: Mutex::default(),
             longest: AtomicU64::new(time::micros(RateLimit::API.window())),
         }
     }
@@ -131,20 +148,73 @@ impl Ledger {
     pub fn hear(&self, bucket: Bucket, heard: Heard, now: Tick) -> bool {
         let Some(belief) = self.beliefs.get(bucket.index()) else { return false };
         let mut belief = belief.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(belief) = &mut *belief {
-            return belief.hear(heard, now);
+        let Some(belief) = &mut *belief else {
+            *belief = Some(Belief::first(heard));
+            return false;
+        };
+        let is_other = belief.hear(heard, now);
+        if is_other {
+            self.changes().adopt(bucket);
         }
-        *belief = Some(Belief::first(heard));
-        false
+        is_other
+    }
+
+    /// The server of a bucket does not answer.
+    pub(super) fn lost(&self, bucket: Bucket, now: Tick) {
+        self.change_belief(bucket, |belief| belief.lost(now));
+    }
+
+    /// The server of a bucket answers for the first time.
+    pub(super) fn found(&self, bucket: Bucket) {
+        self.change_belief(bucket, Belief::found);
+    }
+
+    fn change_belief(&self, bucket: Bucket, change: impl FnOnce(&mut Belief)) {
+        if let Some(belief) = self.beliefs.get(bucket.index())
+            && let Some(belief) = &mut *belief.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            change(belief);
+        }
     }
 
     /// The server of a bucket is back.
     pub fn unsettle(&self, bucket: Bucket, now: Tick) {
-        if let Some(belief) = self.beliefs.get(bucket.index())
-            && let Some(belief) = &mut *belief.lock().unwrap_or_else(PoisonError::into_inner)
-        {
-            belief.unsettle(now);
+        self.change_belief(bucket, |belief| belief.unsettle(now));
+    }
+
+    /// Who decides about the pools of a service where its server `answers`.
+    pub fn pool_stance(&self, service: Sid, answers: bool, now: Tick) -> PoolStance {
+        let Some(belief) = self.belief(Bucket::of(service)) else {
+            return PoolStance::Alone(None);
+        };
+        if !answers || !belief.is_whole(pools::SPAN, now) {
+            PoolStance::Alone(belief.pools_whole_since(now))
+        } else if self.changes().is_clear(service) {
+            PoolStance::Ask
+        } else {
+            PoolStance::Soon
         }
+    }
+
+    /// What this replica has under way in pools, and has to tell of them.
+    pub(super) fn changes(&self) -> MutexGuard<'_, Changes> {
+        lock(&self.changes)
+    }
+
+    /// Nothing that the store knows of a service's numbers is to be believed.
+    pub fn forget_pools(&self, service: Sid) {
+        self.changes().forget(service);
+    }
+
+    /// A number was seen in a pool; or, where there is none, something that tells that the service
+    /// may have other numbers than are known.
+    pub fn number_seen(&self, service: Sid, number: Option<(Sid, PoolKind)>) {
+        self.changes().seen(service, number);
+    }
+
+    /// How many changes of numbers are under way, and how much the store does not know of them.
+    pub fn pool_words(&self) -> (usize, usize) {
+        self.changes().sizes()
     }
 
     /// Whether this is the epoch that is believed in.

@@ -21,22 +21,45 @@ use crate::store::trust::Epoch;
 use crate::time;
 use crate::time::Tick;
 
-const SOURCE: &str = include_str!("maskgate.lua");
-/// What stands before the registration of the functions, which a script has not.
-const REGISTRATION: &str = "\n-- registration\n";
+/// Both parts, as FUNCTION LOAD takes them: windows, and behind them pools.
+const SOURCE: &str = concat!(include_str!("maskgate.lua"), include_str!("pools.lua"));
+/// How a line begins that registers a function, which a script has not.
+const REGISTERS: &str = "redis.register_function";
 
 /// A function of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Function {
+pub(super) enum Function {
     Admit,
     GiveBack,
     Push,
     Epoch,
     Place,
+    Claim,
+    Commit,
+    Return,
+    BeginCount,
+    CountPage,
+    EndCount,
+    Seen,
+    Forget,
 }
 
 impl Function {
-    const ALL: [Self; 5] = [Self::Admit, Self::GiveBack, Self::Push, Self::Epoch, Self::Place];
+    const ALL: [Self; 13] = [
+        Self::Admit,
+        Self::GiveBack,
+        Self::Push,
+        Self::Epoch,
+        Self::Place,
+        Self::Claim,
+        Self::Commit,
+        Self::Return,
+        Self::BeginCount,
+        Self::CountPage,
+        Self::EndCount,
+        Self::Seen,
+        Self::Forget,
+    ];
 
     /// Its name with the version of the library, so that two versions can be there at once.
     const fn name(self) -> &'static str {
@@ -46,6 +69,14 @@ impl Function {
             Self::Push => "maskgate_1_push",
             Self::Epoch => "maskgate_1_epoch",
             Self::Place => "maskgate_1_place",
+            Self::Claim => "maskgate_1_pool_claim",
+            Self::Commit => "maskgate_1_pool_commit",
+            Self::Return => "maskgate_1_pool_return",
+            Self::BeginCount => "maskgate_1_pool_recount_begin",
+            Self::CountPage => "maskgate_1_pool_recount_page",
+            Self::EndCount => "maskgate_1_pool_recount_end",
+            Self::Seen => "maskgate_1_pool_seen",
+            Self::Forget => "maskgate_1_pool_forget",
         }
     }
 
@@ -57,6 +88,14 @@ impl Function {
             Self::Push => "push",
             Self::Epoch => "begin",
             Self::Place => "place",
+            Self::Claim => "pool_claim",
+            Self::Commit => "pool_commit",
+            Self::Return => "pool_return",
+            Self::BeginCount => "pool_recount_begin",
+            Self::CountPage => "pool_recount_page",
+            Self::EndCount => "pool_recount_end",
+            Self::Seen => "pool_seen",
+            Self::Forget => "pool_forget",
         }
     }
 
@@ -67,9 +106,10 @@ impl Function {
 
     /// The source of a script that is this function.
     fn script(self) -> String {
-        let body = SOURCE.split_once(REGISTRATION).map_or(SOURCE, |(body, _)| body);
-        let body = body.split_once('\n').map_or(body, |(_, rest)| rest);
-        format!("{body}\nreturn {}(KEYS, ARGV)", self.local_name())
+        let is_of_both = |line: &&str| !line.starts_with(REGISTERS);
+        // The first line names the library.
+        let lines: Vec<_> = SOURCE.lines().skip(1).filter(is_of_both).collect();
+        format!("{}\nreturn {}(KEYS, ARGV)", lines.join("\n"), self.local_name())
     }
 }
 
@@ -131,7 +171,8 @@ impl Library {
         Ok(Self::Scripts(hashes))
     }
 
-    fn call(&self, function: Function, bucket: Bucket, key: Option<String>) -> Cmd {
+    /// A call of a function that concerns these keys of a bucket.
+    pub(super) fn call(&self, function: Function, bucket: Bucket, keys: &[String]) -> Cmd {
         let mut call = match self {
             Self::Functions => cmd("FCALL"),
             Self::Scripts(_) => cmd("EVALSHA"),
@@ -142,17 +183,14 @@ impl Library {
                 call.arg(hashes.get(function.index()).map_or("", String::as_str))
             }
         };
-        call.arg(if key.is_some() { 2 } else { 1 }).arg(bucket.epoch_name());
-        if let Some(key) = key {
-            call.arg(key);
-        }
+        call.arg(keys.len().saturating_add(1)).arg(bucket.epoch_name()).arg(keys);
         call
     }
 
     /// Decides one request.
     pub(super) fn admit(&self, question: &Question<'_>) -> Cmd {
         let Question { key, limit, keep, charge, epoch } = *question;
-        let mut call = self.call(Function::Admit, key.bucket(), Some(key.name()));
+        let mut call = self.call(Function::Admit, key.bucket(), &[key.name()]);
         let charge = match charge {
             StoreCharge::Admitted => "a",
             StoreCharge::Offered => "o",
@@ -167,7 +205,7 @@ impl Library {
 
     /// Tells of admissions that the store did not make.
     pub(super) fn push(&self, debt: &Debt, now: Tick) -> Cmd {
-        let mut call = self.call(Function::Push, debt.key.bucket(), Some(debt.key.name()));
+        let mut call = self.call(Function::Push, debt.key.bucket(), &[debt.key.name()]);
         call.arg(debt.keep.admissions).arg(time::micros(debt.keep.span));
         for at in debt.times.iter().rev() {
             call.arg(time::micros(now.since(*at)));
@@ -178,20 +216,20 @@ impl Library {
     /// Takes a charge back.
     pub(super) fn give_back(&self, give_back: &GiveBack) -> Cmd {
         let GiveBack { key, charged_at } = *give_back;
-        let mut call = self.call(Function::GiveBack, key.bucket(), Some(key.name()));
+        let mut call = self.call(Function::GiveBack, key.bucket(), &[key.name()]);
         call.arg(charged_at);
         call
     }
 
     /// Asks since when the data of a bucket has been there.
     pub(super) fn epoch(&self, bucket: Bucket) -> Cmd {
-        self.call(Function::Epoch, bucket, None)
+        self.call(Function::Epoch, bucket, &[])
     }
 
     /// Asks for a place among so many, or to keep the one that is held.
     pub(super) fn place(&self, place: &Place, replicas: NonZeroU32) -> Cmd {
         let places = Bucket::FIRST.places_name();
-        let mut call = self.call(Function::Place, Bucket::FIRST, Some(places));
+        let mut call = self.call(Function::Place, Bucket::FIRST, &[places]);
         // The script counts from 1, and 0 is none.
         let held = place.held().map_or(0, |held| held.saturating_add(1));
         call.arg(place.who()).arg(held).arg(replicas.get()).arg(time::micros(LEASE));
@@ -202,6 +240,7 @@ impl Library {
 #[cfg(test)]
 mod tests {
     use super::Function;
+    use super::REGISTERS;
     use super::SOURCE;
 
     #[test]
@@ -209,15 +248,18 @@ mod tests {
         assert!(SOURCE.starts_with("#!lua name=maskgate_1\n"));
         for function in Function::ALL {
             let registered =
-                format!("register_function('{}', {})", function.name(), function.local_name());
+                format!("{REGISTERS}('{}', {})\n", function.name(), function.local_name());
             assert!(SOURCE.contains(&registered), "{registered}");
         }
     }
 
     #[test]
     fn a_script_is_the_same_source_without_what_only_a_library_has() {
-        let script = Function::Push.script();
-        assert!(!script.contains("register_function") && !script.starts_with("#!"));
-        assert!(script.ends_with("return push(KEYS, ARGV)"));
+        for function in Function::ALL {
+            let script = function.script();
+            assert!(!script.contains("register_function") && !script.starts_with("#!"));
+            let ending = format!("\nreturn {}(KEYS, ARGV)", function.local_name());
+            assert!(script.ends_with(&ending));
+        }
     }
 }

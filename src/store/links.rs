@@ -8,6 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::Cmd;
+use redis::RedisError;
+use redis::Value;
 use tokio::time;
 
 use crate::store::Store;
@@ -15,9 +18,13 @@ use crate::store::answer;
 use crate::store::answer::Said;
 use crate::store::connection::Connection;
 use crate::store::fault::Fault;
+use crate::store::key::Bucket;
 use crate::store::layout::Node;
+use crate::store::library::Library;
 use crate::store::library::Question;
+use crate::store::pools::Receipt;
 use crate::time::Clock;
+use crate::time::Tick;
 
 /// How often it is looked whether a connection has ended without being used.
 const LOOK: Duration = Duration::from_millis(100);
@@ -42,21 +49,45 @@ impl Links {
         Self { store, clock, open: RefCell::default() }
     }
 
+    /// What time it is.
+    pub(super) fn now(&self) -> Tick {
+        self.clock.now()
+    }
+
     /// The store that they lead to.
     pub const fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// Asks the store. What it tells of its epoch is remembered.
+    /// Asks the store about a window. What it tells of its epoch is remembered.
     pub async fn ask(&self, question: &Question<'_>) -> Result<Said, Fault> {
         let bucket = question.key.bucket();
+        let sent = self.clock.now();
+        let value = self.call(bucket, |library| library.admit(question)).await?;
+        let now = self.clock.now();
+        let (heard, said) = answer::admit(value, sent, now)?;
+        self.store.hear(bucket, heard, now);
+        Ok(said)
+    }
+
+    /// Waits until the store knows what became of a change, no longer than the deadline.
+    pub async fn heard(&self, receipt: Receipt) {
+        drop(time::timeout(self.store.config.deadline, receipt.comes()).await);
+    }
+
+    /// Calls a function of the library on the server of a bucket.
+    pub(super) async fn call(
+        &self,
+        bucket: Bucket,
+        call: impl FnOnce(&Library) -> Cmd,
+    ) -> Result<Value, Fault> {
         let layout = self.store.layout();
         let node = layout.node(bucket).ok_or(Fault::NotFound)?;
         if node.circuit.is_lost() {
             return Err(Fault::Unreachable);
         }
         let sent = self.clock.now();
-        let Some(asked) = self.send(node, question) else { return Err(Fault::Unreachable) };
+        let Some(asked) = self.send(node, call) else { return Err(Fault::Unreachable) };
         let answered = asked.await;
         let now = self.clock.now();
         let value = answered.map_err(|error| {
@@ -71,22 +102,18 @@ impl Links {
             fault
         })?;
         node.circuit.answered();
-        let (heard, said) = answer::admit(value, sent, now)?;
-        if self.store.ledger.hear(bucket, heard, now) {
-            node.has_lost_data();
-        }
-        Ok(said)
+        Ok(value)
     }
 
-    /// The question on its way; none where there is no connection.
-    fn send(
+    /// The call on its way; none where there is no connection.
+    fn send<C: FnOnce(&Library) -> Cmd>(
         &self,
         node: &Arc<Node>,
-        question: &Question<'_>,
-    ) -> Option<impl Future<Output = Result<redis::Value, redis::RedisError>> + use<>> {
+        call: C,
+    ) -> Option<impl Future<Output = Result<Value, RedisError>> + use<C>> {
         let open = self.open.borrow();
         let link = open.iter().find(|link| Arc::ptr_eq(&link.node, node))?;
-        let call = link.connection.library.admit(question);
+        let call = call(&link.connection.library);
         Some(link.connection.call(call, self.store.config.deadline))
     }
 

@@ -1,4 +1,5 @@
-//! What do all replicas together admit? A window that is shared through Redis or Valkey.
+//! What do all replicas together admit? Windows and number pools that are shared through Redis or
+//! Valkey.
 //!
 //! ```text
 //!  a request ─▶ Ledger::stance ─▶ Links::ask ─▶ the server          (one call, or none)
@@ -25,6 +26,8 @@ mod library;
 mod links;
 mod owed;
 mod place;
+mod pools;
+mod settle;
 mod trust;
 mod under_way;
 
@@ -37,8 +40,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::sync::watch;
 
+use crate::policy::pools::PoolKind;
 use crate::policy::rate::Part;
 use crate::policy::store::SharedStore;
+use crate::sid::Sid;
 use crate::time::Tick;
 pub use answer::Count;
 pub use answer::Said;
@@ -53,12 +58,23 @@ pub use latest::Told;
 use layout::Layout;
 pub use ledger::GiveBack;
 pub use ledger::Ledger;
+pub use ledger::PoolStance;
 pub use ledger::Stance;
 pub use library::Question;
 pub use library::StoreCharge;
 pub use links::Links;
 pub use owed::Keep;
 use place::Place;
+pub use pools::ChangeId;
+pub use pools::CountKey;
+pub use pools::Insistence;
+pub use pools::PoolChange;
+pub use pools::PoolStanding;
+pub use pools::Receipt;
+pub use pools::Room;
+pub use pools::RoomQuestion;
+pub use pools::RoomSaid;
+pub use pools::Turn;
 pub use trust::Epoch;
 pub use trust::Heard;
 pub use under_way::Counted;
@@ -182,6 +198,38 @@ impl Store {
     /// Whether the server of a bucket answers, as far as is known.
     pub fn answers(&self, bucket: Bucket) -> bool {
         self.layout().node(bucket).is_some_and(|node| !node.circuit.is_lost())
+    }
+
+    /// The server of a bucket has told its time. Where its data is other data, whoever keeps it looks
+    /// at all of it.
+    fn hear(&self, bucket: Bucket, heard: Heard, now: Tick) {
+        if self.ledger.hear(bucket, heard, now)
+            && let Some(node) = self.layout().node(bucket)
+        {
+            node.has_lost_data();
+        }
+    }
+
+    /// Who decides about the number pools of a service.
+    pub fn pool_stance(&self, service: Sid, now: Tick) -> PoolStance {
+        self.ledger.pool_stance(service, self.answers(Bucket::of(service)), now)
+    }
+
+    /// A number was seen in a pool; or, where there is none, something that tells that the service
+    /// may have other numbers than are known.
+    pub fn number_seen(&self, service: Sid, number: Option<(Sid, PoolKind)>) {
+        let bucket = Bucket::of(service);
+        // What is not told now is found by the next count.
+        if self.answers(bucket) {
+            self.ledger.number_seen(service, number);
+            self.remind(bucket);
+        }
+    }
+
+    /// Numbers of the service have changed without the store.
+    pub fn forget_pools(&self, service: Sid) {
+        self.ledger.forget_pools(service);
+        self.remind(Bucket::of(service));
     }
 
     /// There is something to be told to the server of a bucket.

@@ -2,13 +2,14 @@
 -- library: it stands behind `maskgate.lua`, and uses its `server_time`, `epoch` and `text`.
 --
 -- Invariant: whatever cannot be known for certain is counted as if it were there, and no refusal
--- rests on it (`docs/design/0012-number-pools.md`, whose words these are). Room is held before a
+-- rests on it (`docs/design/0012-pools.md`, whose words these are). Room is held before a
 -- request is sent, by a lease: of a replica that died nothing is held for longer than that.
 --
 -- A service is one hash: `n` + SID holds the pool of each number (`r` or `u`), and `state` all the
 -- rest, packed. A moment is a place in the order of all that happens to it, and no time.
 
 local DAY_MS = '86400000' -- A service of which nothing is heard for so long is not known any more.
+local MINUTE_MS = 60000 -- One that is not known is forgotten so long after its last change or count.
 local COUNTS_APART = 1000000 -- Two counts begin so far apart (µs).
 local SECOND_LOOK = 30000000 -- After a count that settled something lost, so long until the next.
 local KINDS = { 'r', 'u' }
@@ -112,9 +113,21 @@ local function load_state(keys)
   return s, now
 end
 
-local function store_state(key, s)
+-- For how long (ms) a service is remembered: anybody may ask for one that there is not.
+local function lifetime(s, now)
+  if s.counted_at then
+    return DAY_MS
+  end
+  local last = s.count and s.count.until_ or now
+  for _, change in pairs(s.open) do
+    last = math.max(last, change.until_)
+  end
+  return text(math.ceil((last - now) / 1000) + MINUTE_MS)
+end
+
+local function store_state(key, s, now)
   redis.call('HSET', key, 'state', cmsgpack.pack(s))
-  redis.call('PEXPIRE', key, DAY_MS)
+  redis.call('PEXPIRE', key, lifetime(s, now))
 end
 
 -- Every answer begins so: epoch, now; then how many reserved and how many unreserved numbers there
@@ -185,15 +198,17 @@ local function refusal(key, s, change, kind, limit)
   return FULL, used
 end
 
--- Holds room for a change.
+-- Holds room for a change. Asked again under the same id, it is judged anew: so whoever has heard no
+-- answer may ask again.
 -- KEYS: epoch, service. ARGV: the change's own id, the pools that it may put a number in (`r`, `u`,
 -- `ru`, or none for a removal), the number (empty where one is added), `k` known or `s` stranger,
 -- `e` enforce, `s` hold it in a full pool too, or `h` in any case, the limits of both pools, the lease (µs).
 -- Answers, behind what all do: what it comes to (0 held, 1 full, 2 strangers hold the last places,
 -- 3 the numbers have to be counted first), which pool is full (`r`, `u` or empty), how many are
--- used of it.
+-- used of it, and the account that the service was counted for (empty where nobody has said).
 local function pool_claim(keys, args)
   local s, now = load_state(keys)
+  s.open[args[1]] = nil
   local change = {
     kinds = args[2], number = args[3], is_strange = args[4] == 's',
     until_ = now + tonumber(args[8]),
@@ -219,8 +234,8 @@ local function pool_claim(keys, args)
     change.moment = next_moment(s)
     s.open[args[1]] = change
   end
-  store_state(keys[2], s)
-  return answer(s, now, outcome, full, full_used)
+  store_state(keys[2], s, now)
+  return answer(s, now, outcome, full, full_used, s.account or '')
 end
 
 -- The number is in this pool, and in no other; or in none.
@@ -314,7 +329,7 @@ local function pool_commit(keys, args)
       note_beside(s, each)
     end
   end
-  store_state(keys[2], s)
+  store_state(keys[2], s, now)
   return answer(s, now)
 end
 
@@ -328,19 +343,24 @@ local function pool_return(keys, args)
   if change and args[2] == 'l' then
     abandon(s, change)
   end
-  store_state(keys[2], s)
+  store_state(keys[2], s, now)
   return answer(s, now)
 end
 
 -- Asks whose turn it is to read the upstream's list.
--- KEYS: epoch, service, the list as far as it is read. ARGV: an id for the count, its lease (µs).
--- Answers, behind what all do: 0 yours, 1 somebody else's, 2 too soon after the last one; how long
--- (µs) until it is worth asking again.
+-- KEYS: epoch, service, the list as far as it is read. ARGV: an id for the count, its lease (µs), and
+-- for whoever has waited when the numbers were counted before that (µs; 0: they were not known).
+-- Answers, behind what all do: 0 yours, 1 somebody else's, 2 too soon after the last one, or it has been
+-- counted meanwhile; how long (µs) until it is worth asking again.
 local function pool_recount_begin(keys, args)
   local s, now = load_state(keys)
   local turn, wait = YOURS, 0
-  if s.count then
+  if args[3] and s.counted_at and s.counted_at ~= tonumber(args[3]) then
+    turn = TOO_SOON
+  elseif s.count and s.count.id ~= args[1] then
     turn, wait = THEIRS, s.count.until_ - now
+  elseif s.count then
+    turn = YOURS -- It has not heard the answer.
   elseif s.counted_from and now < s.counted_from + COUNTS_APART and now >= s.counted_from then
     turn, wait = TOO_SOON, s.counted_from + COUNTS_APART - now
   else
@@ -350,9 +370,9 @@ local function pool_recount_begin(keys, args)
       was_due = s.is_due, was_suspect = s.is_suspect,
     }
     s.is_due, s.is_suspect, s.counted_from = false, false, now
-    redis.call('DEL', keys[3])
+    redis.call('UNLINK', keys[3])
   end
-  store_state(keys[2], s)
+  store_state(keys[2], s, now)
   return answer(s, now, turn, wait)
 end
 
@@ -368,7 +388,7 @@ local function pool_recount_page(keys, args)
     end
     redis.call('PEXPIRE', keys[3], DAY_MS)
   end
-  store_state(keys[2], s)
+  store_state(keys[2], s, now)
   return answer(s, now, is_ours and 1 or 0)
 end
 
@@ -402,7 +422,8 @@ end
 
 -- The list is read, or could not be.
 -- KEYS: epoch, service, the list. ARGV: the count's id; `c` read to its end, `r` the upstream has
--- refused it, `f` it failed. Answers, behind what all do, 1 where that count was still under way.
+-- refused it, `f` it failed; the account that the list is of (empty where it does not say). Answers,
+-- behind what all do, 1 where that count was still under way.
 local function pool_recount_end(keys, args)
   local s, now = load_state(keys)
   local is_ours = s.count ~= nil and s.count.id == args[1]
@@ -417,8 +438,9 @@ local function pool_recount_end(keys, args)
     end
     s.second_look = s.lost and now + SECOND_LOOK or nil
     s.lost, s.counted_at, s.count, s.changed = false, now, nil, {}
+    s.account = args[3] ~= '' and args[3] or s.account
     s.appeared = next_moment(s)
-    redis.call('DEL', keys[2])
+    redis.call('UNLINK', keys[2])
     if redis.call('EXISTS', keys[3]) == 1 then
       redis.call('RENAME', keys[3], keys[2])
     end
@@ -429,37 +451,56 @@ local function pool_recount_end(keys, args)
     if args[2] == 'r' then
       s.counted_from = nil
     end
-    redis.call('DEL', keys[3])
+    redis.call('UNLINK', keys[3])
   end
-  store_state(keys[2], s)
+  store_state(keys[2], s, now)
   return answer(s, now, is_ours and 1 or 0)
 end
 
--- An answer that passed has shown a number in a pool, or something has shown that the numbers may
--- be fewer than is known.
--- KEYS: epoch, service. ARGV: the number and its pool, or nothing. Answers what all do.
+-- A number was seen in a pool. It may have been overtaken by others, so it takes nothing away.
+local function see(key, s, number, kind)
+  local known, is_changing = pool_of(key, number), s.changed[number] ~= nil
+  for _, change in pairs(s.open) do
+    is_changing = is_changing or change.number == number
+  end
+  if known == kind or is_changing then
+    return
+  end
+  if known then
+    lose_track(s)
+  else
+    set_number(key, s, number, kind)
+    s.appeared = next_moment(s)
+    s.is_due = true
+  end
+end
+
+-- An answer that passed has shown numbers in their pools, or something has shown that the numbers
+-- may be fewer than is known.
+-- KEYS: epoch, service. ARGV: number and pool in turn, or nothing. Answers what all do.
 local function pool_seen(keys, args)
   local s, now = load_state(keys)
-  local number, kind = args[1], args[2]
-  if not number then
-    s.is_due = true
-  elseif s.counted_at then
-    local known = pool_of(keys[2], number)
-    local is_changing = s.changed[number] ~= nil
-    for _, change in pairs(s.open) do
-      is_changing = is_changing or change.number == number
-    end
-    if known ~= kind and not is_changing then
-      if known then
-        lose_track(s)
-      else
-        set_number(keys[2], s, number, kind)
-        s.appeared = next_moment(s)
-        s.is_due = true
-      end
+  if not s.counted_at then
+    return answer(s, now)
+  end
+  s.is_due = s.is_due or #args == 0
+  for n = 1, #args - 1, 2 do
+    if s.counted_at then
+      see(keys[2], s, args[n], args[n + 1])
     end
   end
-  store_state(keys[2], s)
+  store_state(keys[2], s, now)
+  return answer(s, now)
+end
+
+-- Numbers were changed, and may be being changed still, by whoever did not ask here: nothing that is
+-- known, or is being read, is to be believed.
+-- KEYS: epoch, service. Answers what all do.
+local function pool_forget(keys)
+  local s, now = load_state(keys)
+  lose_track(s)
+  s.lost, s.count = true, nil
+  store_state(keys[2], s, now)
   return answer(s, now)
 end
 
@@ -471,3 +512,4 @@ redis.register_function('maskgate_1_pool_recount_begin', pool_recount_begin)
 redis.register_function('maskgate_1_pool_recount_page', pool_recount_page)
 redis.register_function('maskgate_1_pool_recount_end', pool_recount_end)
 redis.register_function('maskgate_1_pool_seen', pool_seen)
+redis.register_function('maskgate_1_pool_forget', pool_forget)

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::store::pools;
 use crate::time;
 use crate::time::Tick;
 
@@ -36,12 +37,16 @@ pub(super) struct Belief {
     unsettled: Option<Tick>,
     /// When another epoch was heard of: what this replica admitted before is not in it.
     adopted: Option<Tick>,
+    /// Since when it was whole for number pools, before the last of these two.
+    was_whole: Option<Tick>,
+    /// The server does not answer: nothing becomes whole meanwhile.
+    is_lost: bool,
 }
 
 impl Belief {
     /// The first that is heard.
     pub(super) const fn first(heard: Heard) -> Self {
-        Self { heard, unsettled: None, adopted: None }
+        Self { heard, unsettled: None, adopted: None, was_whole: None, is_lost: false }
     }
 
     /// Another answer; tells whether the epoch is another one.
@@ -50,6 +55,7 @@ impl Belief {
         if is_other {
             // Its age says when it is whole, to every replica at the same moment.
             self.adopted = Some(now);
+            self.was_whole = self.pools_whole_since(now);
         }
         if is_other || heard.at > self.heard.at {
             self.heard = heard;
@@ -57,9 +63,22 @@ impl Belief {
         is_other
     }
 
+    /// The store does not answer.
+    pub(super) fn lost(&mut self, now: Tick) {
+        self.was_whole = self.pools_whole_since(now);
+        self.is_lost = true;
+    }
+
+    /// The store answers for the first time.
+    pub(super) const fn found(&mut self) {
+        self.is_lost = false;
+    }
+
     /// The store is back after a loss.
     pub(super) fn unsettle(&mut self, now: Tick) {
+        self.was_whole = self.pools_whole_since(now);
         self.unsettled = Some(now);
+        self.is_lost = false;
     }
 
     /// The epoch that is believed in.
@@ -73,6 +92,16 @@ impl Belief {
         let age = server.saturating_sub(epoch.0).saturating_add(time::micros(now.since(at)));
         let span = span.saturating_add(SETTLE);
         age >= time::micros(span) && self.unsettled.is_none_or(|since| since.plus(span) <= now)
+    }
+
+    /// Since when the store has followed all number pools the last time, as far as is known.
+    pub(super) fn pools_whole_since(&self, now: Tick) -> Option<Tick> {
+        let Heard { epoch, server, at } = self.heard;
+        let age = server.saturating_sub(epoch.0);
+        let begun = Tick::from_micros(at.as_micros().saturating_sub(age));
+        let begun = self.unsettled.map_or(begun, |unsettled| begun.max(unsettled));
+        let whole = begun.plus(pools::SPAN.saturating_add(SETTLE));
+        if whole <= now && !self.is_lost { Some(whole) } else { self.was_whole }
     }
 
     /// Since when what this replica admits is in the epoch, where something admitted before may
@@ -138,6 +167,22 @@ mod tests {
         // By the store's own clock, so that all replicas agree.
         assert!(!belief.is_whole(SPAN, at(55)));
         assert!(belief.is_whole(SPAN, at(55).plus(SETTLE)));
+    }
+
+    #[test]
+    fn it_is_remembered_since_when_the_store_followed_all_pools() {
+        let mut belief = Belief::first(heard(100, 102, 10));
+        let whole = at(13).plus(SETTLE);
+        assert_eq!(belief.pools_whole_since(at(13)), None);
+        assert_eq!(belief.pools_whole_since(at(14)), Some(whole));
+        belief.unsettle(at(30));
+        assert_eq!(belief.pools_whole_since(at(31)), Some(whole), "before the loss");
+        assert!(belief.hear(heard(121, 122, 32), at(32)), "lost again");
+        assert_eq!(belief.pools_whole_since(at(33)), Some(whole));
+        belief.lost(at(34));
+        assert_eq!(belief.pools_whole_since(at(40)), Some(whole), "lost before it was whole");
+        belief.unsettle(at(41));
+        assert_eq!(belief.pools_whole_since(at(47)), Some(at(46).plus(SETTLE)));
     }
 
     #[test]

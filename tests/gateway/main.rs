@@ -22,6 +22,9 @@ mod links;
 mod log;
 mod overrides;
 mod pools;
+#[expect(clippy::arithmetic_side_effects, reason = "a test, built with overflow checks")]
+mod pools_simulated;
+mod pools_together;
 mod proxy_protocol;
 mod reload;
 mod reset;

@@ -16,6 +16,8 @@ use crate::support::Upstream;
 use crate::support::service_path;
 use crate::support::tls::Authority;
 use crate::support::upstream::Behaviour;
+use crate::support::upstream::Between;
+use crate::support::upstream::Interference;
 
 /// What `docs/scaling.md` says that the user needs.
 const PAGE: &str = include_str!("../../docs/scaling.md");
@@ -96,12 +98,21 @@ fn documented() -> String {
 
 async fn assert_shares(engine: Engine, rights: &str) {
     let guarded = Guarded::start(engine, rights);
-    let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
+    let (upstream, _) = Upstream::backend(Interference::new(|_| Between::Nothing));
     let gateway = guarded.gateway(&upstream).await;
     stands(&gateway, "trusted").await;
-    let request = Request::get(service_path("/Sessions"));
-    assert_eq!(gateway.send(&request).await.status, 200);
+    let made = gateway.send(&Request::post("/v1/Services", "UniqueName=a")).await.json();
     gateway.reaches("maskgate_store_decisions_total{result=\"admitted\"}", 1.0).await;
+    let numbers = format!("/v1/Services/{}/PhoneNumbers", made["sid"].as_str().unwrap());
+    // A claim, a count, and what became of each change.
+    let added = gateway.send(&Request::post(&*numbers, "PhoneNumber=%2B14155550100")).await;
+    let number = format!("{numbers}/{}", added.json()["sid"].as_str().unwrap());
+    let moved = gateway.send(&Request::post(&*number, "IsReserved=true")).await;
+    let removed = gateway.send(&Request::delete(&*number)).await;
+    assert_eq!([added.status, moved.status, removed.status], [201, 200, 204]);
+    gateway.assert_metric("maskgate_store_pool_claims_total{result=\"held\"}", 3.0).await;
+    gateway.assert_metric("maskgate_store_pool_claims_total{result=\"alone\"}", 0.0).await;
+    gateway.assert_metric("maskgate_store_changes_total{condition=\"lost\"}", 0.0).await;
     assert_eq!(gateway.page("/policy").await.json()["store"]["tls"], true);
 }
 

@@ -23,6 +23,7 @@ mod fleet;
 mod losses;
 mod outside;
 mod partition;
+mod pools;
 mod relay;
 #[expect(dead_code, reason = "the tests of the library ask more of them")]
 #[path = "../store/support/mod.rs"]

@@ -8,6 +8,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::metrics::increment;
 use crate::observe::metrics::register::Maker;
 use crate::observe::metrics::set;
+use crate::observe::store::RoomCall;
 use crate::observe::store::StoreCall;
 use crate::store::Condition;
 
@@ -15,6 +16,7 @@ use crate::store::Condition;
 #[derive(Debug)]
 pub(super) struct StoreMetrics {
     calls: Vec<IntCounter>,
+    rooms: Vec<IntCounter>,
     duration: Histogram,
     condition: Vec<IntGauge>,
     changes: Vec<IntCounter>,
@@ -41,6 +43,14 @@ impl StoreMetrics {
                 ),
                 "result",
                 StoreCall::ALL.iter().map(|call| call.label()),
+            )?,
+            rooms: make.counters(
+                (
+                    "maskgate_store_pool_claims_total",
+                    "Requests for room in shared number pools by what they came to",
+                ),
+                "result",
+                RoomCall::ALL.iter().map(|call| call.label()),
             )?,
             duration: make.quick_histogram(
                 "maskgate_store_call_duration_seconds",
@@ -80,6 +90,11 @@ impl Metrics {
     /// Counts a request for a shared window.
     pub fn count_store_call(&self, call: StoreCall) {
         increment(&self.store.calls, call.index());
+    }
+
+    /// Counts a request for room in a pool that is shared.
+    pub fn count_room_call(&self, call: RoomCall) {
+        increment(&self.store.rooms, call.index());
     }
 
     /// Notes how long a request has waited for the store.

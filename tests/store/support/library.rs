@@ -23,10 +23,11 @@ pub(crate) enum Function {
     PoolRecountPage,
     PoolRecountEnd,
     PoolSeen,
+    PoolForget,
 }
 
 impl Function {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Admit,
         Self::GiveBack,
         Self::Push,
@@ -39,6 +40,7 @@ impl Function {
         Self::PoolRecountPage,
         Self::PoolRecountEnd,
         Self::PoolSeen,
+        Self::PoolForget,
     ];
 
     /// The name that it has within the source.
@@ -56,6 +58,7 @@ impl Function {
             Self::PoolRecountPage => "pool_recount_page",
             Self::PoolRecountEnd => "pool_recount_end",
             Self::PoolSeen => "pool_seen",
+            Self::PoolForget => "pool_forget",
         }
     }
 

@@ -54,7 +54,8 @@ fn add(caller: &mut Caller, id: &str, lease: u64) -> Vec<String> {
 
 /// A count that finds nothing.
 fn count_none(caller: &mut Caller, id: &str) {
-    let [begin, end] = [[id, "1000000"], [id, "c"]].map(|both| both.map(String::from));
+    let begin = [id, "1000000"].map(String::from);
+    let end = [id, "c", ""].map(String::from);
     let begun = caller.call_text(Function::PoolRecountBegin, &[POOL, LIST], &begin);
     assert_eq!(begun[6], "0");
     let ended = caller.call_text(Function::PoolRecountEnd, &[POOL, LIST], &end);
@@ -109,9 +110,24 @@ fn one_replica_at_a_time_counts_and_the_turn_of_a_dead_one_ends() {
     *caller.clock.as_mut().unwrap() += 5 * SECOND;
     assert_eq!(begin(&mut caller, "two"), "0");
     // What the first one says when it wakes up is not heard.
-    let end = ["one", "c"].map(String::from);
+    let end = ["one", "c", ""].map(String::from);
     let ended = caller.call_text(Function::PoolRecountEnd, &[POOL, LIST], &end);
     assert_eq!(ended[6], "0");
+}
+
+#[test]
+fn whoever_has_waited_for_a_count_does_not_count_again() {
+    let server = Server::start(Engine::Redis);
+    let mut caller = with_manual_clock(Form::Functions, &server);
+    let begin = |caller: &mut Caller, before: &str| {
+        let arguments = ["two", "5000000", before].map(String::from);
+        caller.call_text(Function::PoolRecountBegin, &[POOL, LIST], &arguments)
+    };
+    count_none(&mut caller, "one");
+    *caller.clock.as_mut().unwrap() += 2 * SECOND;
+    assert_eq!(begin(&mut caller, "0")[6], "2");
+    let counted_at = begin(&mut caller, "0")[4].clone();
+    assert_eq!(begin(&mut caller, &counted_at)[6], "0");
 }
 
 #[test]
@@ -123,4 +139,39 @@ fn what_another_process_knew_has_to_be_counted() {
     let other = format!("1:{}", "0".repeat(40));
     caller.run::<String>(&["SET", EPOCH, &other]);
     assert_eq!(add(&mut caller, "b", LEASE)[6], "3");
+}
+
+#[test]
+fn a_service_that_is_not_known_is_forgotten_soon_and_one_that_is_after_a_day() {
+    let server = Server::start(Engine::Redis);
+    let mut caller = caller_of(&server, &Library::new(Form::Functions));
+    assert_eq!(add(&mut caller, "a", LEASE)[6], "3");
+    let left = |caller: &mut Caller| caller.run::<u64>(&["PTTL", POOL]);
+    assert!(left(&mut caller) <= 60_000);
+    count_none(&mut caller, "one");
+    assert_eq!(add(&mut caller, "a", LEASE)[6], "0");
+    assert!(left(&mut caller) > 80_000_000);
+    caller.call_text(Function::PoolForget, &[POOL], &[]);
+    let left = left(&mut caller);
+    assert!((60_000..=60_000 + LEASE / 1_000).contains(&left), "{left}");
+}
+
+#[test]
+fn whoever_asks_again_under_the_same_name_holds_and_counts_once() {
+    let server = Server::start(Engine::Redis);
+    let mut caller = caller_of(&server, &Library::new(Form::Functions));
+    let begin = [String::from("one"), (5 * SECOND).to_string()];
+    for _ in 0..2 {
+        let begun = caller.call_text(Function::PoolRecountBegin, &[POOL, LIST], &begin);
+        assert_eq!(begun[6], "0");
+    }
+    let end = ["one", "c", "AC1"].map(String::from);
+    for still in ["1", "0"] {
+        assert_eq!(caller.call_text(Function::PoolRecountEnd, &[POOL, LIST], &end)[6], still);
+    }
+    for id in ["a", "a", "b", "c", "d", "d"] {
+        let claimed = add(&mut caller, id, LEASE);
+        assert_eq!((&claimed[6][..], &claimed[9][..]), ("0", "AC1"));
+    }
+    assert_eq!(add(&mut caller, "e", LEASE)[6], "1");
 }

@@ -114,7 +114,8 @@ impl World {
             80..83 => self.abandon(),
             83..86 => self.see(),
             86..87 => self.lose(),
-            87..95 => self.count_on(),
+            87..88 => self.change_alone(),
+            88..95 => self.count_on(),
             _ => self.end_count(),
         }
     }
@@ -255,6 +256,23 @@ impl World {
         self.call(Function::PoolSeen, &[POOL], &[number.to_string(), kind]);
     }
 
+    /// A replica that was cut off has added or removed a number, and is back.
+    fn change_alone(&mut self) {
+        let kind = KINDS[self.rng.usize(..2)];
+        let may_be = |request: &&Request| request.change.target() == Some(kind);
+        let most = self.there(kind) + self.open.iter().filter(may_be).count();
+        let limit = if kind == 'r' { LIMITS[0] } else { LIMITS[1] };
+        match self.any_number() {
+            Some(number) if self.rng.bool() => drop(self.truth.remove(&number)),
+            Some(_) | None if most < limit => {
+                let added = self.next_id();
+                self.truth.insert(added, kind);
+            }
+            Some(_) | None => {}
+        }
+        self.call(Function::PoolForget, &[POOL], &[]);
+    }
+
     /// The store's data is lost; each replica tells what it has under way.
     fn lose(&mut self) {
         if self.open.iter().any(|request| request.is_orphan) {
@@ -291,7 +309,7 @@ impl World {
         let page: Vec<_> = [id.clone()].into_iter().chain(listed).collect();
         self.call(Function::PoolRecountPage, &[POOL, LIST], &page);
         let outcome = ["c", "c", "c", "c", "f", "r"][self.rng.usize(..6)].to_owned();
-        self.call(Function::PoolRecountEnd, &[POOL, LIST], &[id, outcome]);
+        self.call(Function::PoolRecountEnd, &[POOL, LIST], &[id, outcome, String::new()]);
     }
 
     /// When everything has ended and was counted, all that there is room for is granted.
@@ -305,7 +323,11 @@ impl World {
             list.iter().flat_map(|(number, kind)| [number.to_string(), kind.to_string()]);
         let page: Vec<_> = [id.clone()].into_iter().chain(listed).collect();
         self.call(Function::PoolRecountPage, &[POOL, LIST], &page);
-        self.call(Function::PoolRecountEnd, &[POOL, LIST], &[id, "c".to_owned()]);
+        self.call(
+            Function::PoolRecountEnd,
+            &[POOL, LIST],
+            &[id, "c".to_owned(), String::new()],
+        );
         for (kind, limit) in KINDS.into_iter().zip(LIMITS) {
             for _ in self.there(kind)..limit {
                 let id = self.next_id();
