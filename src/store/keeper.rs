@@ -4,6 +4,7 @@
 //! **Invariant:** a server counts as found only after it has told the epoch of every bucket that it
 //! has, and one answer came in time.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -239,45 +240,69 @@ impl Keeper {
 
     /// Tells the server what it does not know, and listens for its life, until it is lost.
     async fn serve(&self, connection: &Connection) -> Fault {
-        let buckets = self.store.layout().buckets_of(&self.node);
-        let mut turn = buckets.iter().copied().cycle();
-        let mut pause = BEAT;
+        let mut buckets = self.store.layout().buckets_of(&self.node);
+        let mut beats: usize = 0;
+        let mut timer = pin!(time::sleep(BEAT));
         loop {
-            if let Err(fault) = self.catch_up(connection, &buckets).await {
+            if let Err(fault) = self.catch_up(connection, &mut buckets).await {
                 return fault;
             }
-            let is_due = time::timeout(pause, self.node.due.notified()).await.is_ok();
+            let is_due = tokio::select! {
+                // First, so that signs of life are not put off, however often it is reminded.
+                biased;
+                () = timer.as_mut() => false,
+                () = self.node.due.notified() => true,
+            };
             if self.node.circuit.is_lost() || connection.has_ended() {
                 return self.node.fault().unwrap_or(Fault::Unreachable);
             }
             if is_due {
                 continue;
             }
-            let Some(bucket) = turn.next() else { return Fault::NotFound };
+            beats = beats.wrapping_add(1);
+            let of = beats.checked_rem(buckets.len()).and_then(|nth| buckets.get(nth));
+            let Some(bucket) = of else { return Fault::NotFound };
             let sent = self.clock.now();
-            match self.beat(connection, bucket).await {
-                Ok(()) => {
-                    self.node.circuit.answered();
-                    pause = BEAT;
-                    if buckets.contains(&Bucket::FIRST)
-                        && let Err(fault) = self.take_place(connection).await
-                    {
-                        return fault;
-                    }
-                }
+            let pause = match self.sign_of_life(connection, *bucket).await {
+                Ok(()) => BEAT,
                 Err(Fault::Late) if !self.node.circuit.missed(sent, self.clock.now()) => {
-                    pause = self.store.config.deadline;
+                    self.store.config.deadline
                 }
                 Err(fault) => return fault,
-            }
+            };
+            timer.set(time::sleep(pause));
         }
     }
 
-    /// Learns the epochs anew where data was lost, and tells what the server does not know.
-    async fn catch_up(&self, connection: &Connection, buckets: &[Bucket]) -> Result<(), Fault> {
+    /// Asks for a sign of life, and keeps this replica's place.
+    async fn sign_of_life(&self, connection: &Connection, bucket: Bucket) -> Result<(), Fault> {
+        self.beat(connection, bucket).await?;
+        self.node.circuit.answered();
+        if self.store.layout().buckets_of(&self.node).contains(&Bucket::FIRST) {
+            self.take_place(connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Learns the epochs of buckets that have come here, of all where data was lost, and tells what
+    /// the server does not know.
+    async fn catch_up(
+        &self,
+        connection: &Connection,
+        buckets: &mut Vec<Bucket>,
+    ) -> Result<(), Fault> {
+        let now = self.store.layout().buckets_of(&self.node);
+        let is_new = |bucket: &Bucket| !buckets.contains(bucket);
+        let new: Vec<_> = now.iter().copied().filter(is_new).collect();
+        *buckets = now;
         if self.node.take_emptied() {
             self.learn(connection, buckets).await?;
+        } else if !new.is_empty() {
+            self.learn(connection, &new).await?;
         }
-        settle(&self.store, &self.clock, connection, buckets).await
+        if settle(&self.store, &self.clock, connection, buckets).await? {
+            self.node.due.notify_one();
+        }
+        Ok(())
     }
 }

@@ -296,7 +296,7 @@ impl Ledger {
 
     /// A charge of the store's is to be taken back.
     pub fn give_back(&self, give_back: GiveBack) {
-        self.latest.forget_refusal(give_back.key);
+        self.forget_refusal(give_back.key);
         lock(&self.give_backs).push(give_back);
     }
 
@@ -305,6 +305,11 @@ impl Ledger {
         self.change(|owed| owed.forget(key));
         self.latest.forget(key);
         lock(&self.give_backs).retain(|each| each.key != key);
+    }
+
+    /// A slot of a window has become free, so it may be asked for again.
+    pub(super) fn forget_refusal(&self, key: SharedKey) {
+        self.latest.forget_refusal(key);
     }
 
     /// What the store is to take back in these buckets.

@@ -20,20 +20,16 @@ use crate::time::Clock;
 const BATCH: usize = 64;
 pub(super) const BATCH_TIME: Duration = Duration::from_millis(250);
 
-/// Tells the server of these buckets all that it has missed.
+/// Tells the server of these buckets a part of what it has missed; answers whether there may be more.
 pub(super) async fn settle(
     store: &Store,
     clock: &Clock,
     connection: &Connection,
     buckets: &[Bucket],
-) -> Result<(), Fault> {
-    loop {
-        let windows = settle_windows(store, clock, connection, buckets).await?;
-        let pools = settle_pools(store, clock, connection, buckets).await?;
-        if !windows && !pools {
-            return Ok(());
-        }
-    }
+) -> Result<bool, Fault> {
+    let windows = settle_windows(store, clock, connection, buckets).await?;
+    let pools = settle_pools(store, clock, connection, buckets).await?;
+    Ok(windows || pools)
 }
 
 /// Tells of windows; answers whether there was anything to be told.
@@ -59,6 +55,10 @@ async fn settle_windows(
         all.add_command(connection.library.give_back(give_back));
     }
     let told = told(clock, connection.call_all(all, BATCH_TIME).await);
+    // What it has refused meanwhile, it would not now.
+    for give_back in &give_backs {
+        ledger.forget_refusal(give_back.key);
+    }
     for (place, debt) in debts.iter().enumerate() {
         let now = clock.now();
         match told.as_ref().ok().and_then(|told| told.get(place)) {

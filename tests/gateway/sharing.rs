@@ -254,6 +254,45 @@ async fn closed_admits_nobody_without_the_store_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_rule_on_trial_forwards_where_the_store_is_lost_and_closed() {
+    let mut redis = Server::start(Engine::Redis);
+    let upstream = Upstream::behaving(Behaviour::Answer(200, "{}"));
+    let yaml = format!(
+        "store: {{ redis: {{ url: '{}', replicas: 1, deadline: 500ms, on_loss: closed }} }}\n\
+         limits: {{ mode: shadow }}\n",
+        redis.url()
+    );
+    let url = format!("url: {}", upstream.url());
+    let gateway = Gateway::toward(&url, &yaml, Clock::system()).await;
+    stands(&gateway, "trusted").await;
+    redis.kill();
+    stands(&gateway, "lost").await;
+    assert_eq!(gateway.send(&Request::get(service_path("/Sessions"))).await.status, 200);
+}
+
+#[tokio::test]
+async fn reminders_without_end_put_off_no_sign_of_life() {
+    let (redis, upstream) =
+        (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(401, "{}")));
+    let gateway = sharing(&redis, &upstream, "").await;
+    stands(&gateway, "trusted").await;
+    redis::cmd("FLUSHALL").query::<String>(&mut redis.connect()).unwrap();
+    // Each answer gives a charge back, of which the keeper is reminded; the place is asked for with
+    // the signs of life.
+    let mut connection = redis.connect();
+    let mut services = 0_u32..;
+    let asked = tokio::time::timeout(Duration::from_secs(20), async {
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg("mg1:{mg0}:places");
+        while !exists.query::<bool>(&mut connection).unwrap() {
+            let path = format!("/v1/Services/KS{:032x}/Sessions", services.next().unwrap());
+            assert_eq!(gateway.send(&Request::get(path)).await.status, 401);
+        }
+    });
+    assert!(asked.await.is_ok(), "no sign of life");
+}
+
+#[tokio::test]
 async fn every_offer_is_charged_where_offers_count() {
     let (redis, upstream) =
         (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(200, "{}")));
