@@ -285,6 +285,8 @@ impl<'s> Sharing<'s> {
             }),
             OnLoss::LocalFull => Alone::Full,
             OnLoss::Open => Alone::Open,
+            // A rule on trial refuses nothing.
+            OnLoss::Closed if self.terms.rule.mode == Mode::Shadow => Alone::Open,
             OnLoss::Closed => {
                 if let Some(pending) = pending {
                     admission.turned_away(pending);

@@ -210,7 +210,10 @@ impl Gateway {
                 Some(store.part(Bucket::of(service), self.shared.clock.now()))
             }
             OnLoss::LocalFull => None,
-            OnLoss::Closed if question.change.needs_room() => {
+            OnLoss::Closed
+                if question.change.needs_room()
+                    && self.rule(asker, service).mode == Mode::Enforce =>
+            {
                 return Err(Denial::Uncounted { service });
             }
             OnLoss::Open | OnLoss::Closed => return Ok(Some(Held::alone(None, room))),
