@@ -91,6 +91,10 @@ impl Query {
         let mut query = Self::default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').ok_or(BadQuery::Unknown)?;
+            // A form without script sends its empty fields too.
+            if value.is_empty() && matches!(name, "service" | "account" | "endpoint") {
+                continue;
+            }
             match name {
                 "service" => {
                     let service = Sid::parse_as(SidKind::Service, value);

@@ -48,11 +48,13 @@ fn services(summary: &Summary, seconds: f64) -> Value {
             "per_second": rate(count.at_most),
         })
     };
+    let largest = summary.largest(MOST.saturating_add(1));
+    let next = largest.get(MOST).map_or(0, |(_, count)| count.at_most);
     json!({
         "requests": summary.seen(),
         "per_second": rate(summary.seen()),
-        "services": summary.largest(MOST).iter().map(service).collect::<Vec<_>>(),
-        "others_have_at_most": summary.most_missing(),
+        "services": largest.iter().take(MOST).map(service).collect::<Vec<_>>(),
+        "others_have_at_most": summary.most_missing().max(next),
     })
 }
 

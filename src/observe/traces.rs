@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use http::HeaderValue;
 
 use crate::observe::Record;
 use crate::observe::metrics::Metrics;
@@ -155,7 +156,7 @@ impl Record {
             limit: self.broken_limit(),
             fault: self.outcome.fault.map(UpstreamFault::label),
             upstream: self.upstream,
-            request_id: self.request_id.clone(),
+            request_id: copied(&self.request_id),
         }
     }
 
@@ -172,6 +173,12 @@ impl Record {
             }),
         })
     }
+}
+
+/// A value of its own memory: a client's stands in what was read of its connection, which would be
+/// kept as long as the span waits.
+fn copied(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// Reports what becomes of spans.

@@ -15,8 +15,8 @@ before(async () => {
   demo.load();
 });
 after(async () => {
-  await browser.close();
-  await demo.stop();
+  await browser?.close();
+  await demo?.stop();
 });
 
 /** The cells of a table's rows. */

@@ -53,7 +53,8 @@ function words({ decision, limit, why, retry_after_seconds: wait, on_trial: tria
   const [oldest] = window.charges;
   if (oldest) {
     const frees = window.charges.map((charge) => charge.frees_in_seconds).filter((seconds) => seconds !== null);
-    add("slots free", `the first in ${frees[0].toFixed(3)} s, half within ${frees[frees.length >> 1].toFixed(3)} s, `
+    const isWhole = window.left_out === 0;
+    if (frees.length > 0) add("slots free", !isWhole ? `the first in ${frees[0].toFixed(3)} s` : `the first in ${frees[0].toFixed(3)} s, half within ${frees[frees.length >> 1].toFixed(3)} s, `
       + `the last in ${frees.at(-1).toFixed(3)} s`);
     add("oldest admission", `${oldest.age_seconds.toFixed(3)} s ago`);
   }

@@ -21,13 +21,20 @@ pub(crate) async fn lately(admin: SocketAddr, most: usize) -> Result<String, Str
     Ok(render(&top, most))
 }
 
+fn refused_others(top: &Value) -> f64 {
+    let refused = top.get("refused");
+    refused.and_then(|refused| refused.get("others_have_at_most")).map_or(0.0, number)
+}
+
 fn render(top: &Value, most: usize) -> String {
     let refused: BTreeMap<_, _> = services(&top["refused"]).collect();
+    // Who is not among those that are shown may have been refused as often as the last of them.
+    let unknown = if refused_others(top) > 0.0 { "–" } else { "0" };
     let heading = format!("service, of the last {} s", rounded(number(&top["span_seconds"])));
     let mut text = format!("\n{heading:<38}{:>10}{:>10}\n", "a second", "limited");
     // Writing to a string never fails.
     for (service, rate) in services(&top["offered"]).take(most) {
-        let refused = rounded(refused.get(service).copied().unwrap_or(0.0));
+        let refused = refused.get(service).map_or(unknown.to_owned(), |rate| rounded(*rate));
         let _infallible = writeln!(text, "{service:<38}{:>10}{refused:>10}", rounded(rate));
     }
     let _infallible = writeln!(text, "\n{:<66}{:>12}", "window", "in it");
@@ -88,7 +95,7 @@ mod tests {
         });
         let text = render(&top, 10);
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines[1], "service, of the last 42 s                a second   limited");
+        assert_eq!(lines[1], "service, of the last 42 s               a second   limited");
         assert_eq!(lines[2], format!("{service}          31.2         2"));
         assert!(lines[5].starts_with(&format!("{service} CreateSession ")), "{text}");
         assert!(lines[5].ends_with(" 149 of 150"), "{text}");
