@@ -68,11 +68,13 @@ impl Tally {
     }
 }
 
-/// What is in force, without its number.
+/// What is in force, without its number, and without what became of the last attempt.
 async fn in_force(gateway: &Gateway) -> serde_json::Value {
     let (_, page) = gateway.page("/policy").await;
     let mut policy: serde_json::Value = serde_json::from_str(&page).unwrap();
-    policy.as_object_mut().unwrap().remove("generation");
+    let page = policy.as_object_mut().unwrap();
+    page.remove("generation");
+    page.remove("reload");
     policy
 }
 
