@@ -162,7 +162,7 @@ async fn b10_a_long_time_under_load_leaves_nothing_behind() {
         upstream.address
     );
     let gateway = Gateway::start(&yaml, upstream.address);
-    let fresh = gateway.descriptors();
+    let fresh = gateway.descriptors_at_work().await;
     burst(gateway.address).await;
     let tally = Arc::new(Mutex::new(Tally::default()));
     let counted = Arc::clone(&tally);

@@ -105,7 +105,7 @@ async fn b4_a_thousand_kills_mid_answer_harm_nobody_else() {
         upstream.address
     );
     let gateway = Gateway::start(&yaml, upstream.address);
-    let before = gateway.descriptors();
+    let before = gateway.descriptors_at_work().await;
     let each = kills / CLIENTS;
     let clients: Vec<_> = (0..CLIENTS)
         .map(|n| {

@@ -149,6 +149,16 @@ impl Gateway {
         (ticks(11) + ticks(12)) / TICKS_PER_SECOND
     }
 
+    /// Those that it keeps while nobody asks for anything, counted once it has answered: its word
+    /// that it serves does not wait for a worker to have the listening socket on its reactor. The
+    /// connection that asked may still be among them.
+    pub(crate) async fn descriptors_at_work(&self) -> usize {
+        let mut connection = Connection::open(self.address).await.unwrap();
+        assert_eq!(connection.ask(&request::page("/none")).await.unwrap().status, 404);
+        drop(connection);
+        self.descriptors()
+    }
+
     pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(self.proc("fd")).unwrap().count()
     }
