@@ -68,7 +68,8 @@ pub(super) fn place(authority: &str, port: u16) -> Result<(String, u16), BadUrl>
     Ok((name(host)?, number(given, port)?))
 }
 
-fn bad<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, BadUrl> {
+/// A URL is refused.
+pub(super) fn bad<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, BadUrl> {
     Err(BadUrl { message: message.into(), help: help.into() })
 }
 

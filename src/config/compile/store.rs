@@ -3,17 +3,16 @@
 use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::config::compile::origin;
 use crate::config::compile::origin::BadUrl;
+use crate::config::compile::origin::bad;
 use crate::config::compile::range::Count;
 use crate::config::compile::range::Span;
-use crate::config::compile::tls;
+use crate::config::compile::tls::Authority;
 use crate::config::notes::At;
 use crate::config::notes::Notes;
 use crate::config::path::KeyPath;
-use crate::config::pem;
 use crate::config::raw::RawRedis;
 use crate::config::raw::RawStore;
 use crate::config::shape::Truth;
@@ -203,10 +202,6 @@ fn address(url: &str, port: u16) -> Result<(StoreAddress, bool), BadUrl> {
     Ok((StoreAddress { host, port }, is_tls))
 }
 
-fn bad<T>(message: &str, help: &str) -> Result<T, BadUrl> {
-    Err(BadUrl { message: message.to_owned(), help: help.to_owned() })
-}
-
 fn tls(
     raw: &RawRedis,
     section: &KeyPath,
@@ -216,25 +211,9 @@ fn tls(
     let ca = raw.tls.as_ref().and_then(|tls| tls.ca.as_ref());
     let ca = ca.map(|Word(file)| directory.join(file));
     let at = At::Value(section.key("tls").key("ca"));
-    let roots = match &ca {
-        None => tls::system_roots(),
-        Some(file) => match pem::roots(file) {
-            Ok(roots) => roots,
-            Err(message) => {
-                let help = "name a PEM file of the store's authority, from the directory of the \
-                            configuration file; or leave the line out to trust the system's";
-                notes.complain(at, message, help);
-                return None;
-            }
-        },
-    };
-    match tls::client(roots, &[]) {
-        Ok(client) => Some(StoreTls { ca, client: Arc::new(client) }),
-        Err(error) => {
-            notes.complain(at, format!("TLS cannot be set up: {error}"), "");
-            None
-        }
-    }
+    let authority = Authority { whose: "the store's", file: ca.as_deref(), at };
+    let client = authority.client(&[], notes)?;
+    Some(StoreTls { ca, client })
 }
 
 #[cfg(test)]

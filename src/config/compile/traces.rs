@@ -1,18 +1,17 @@
 //! Which requests are traced, and where do their spans go? The section `traces`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::config::compile::origin;
 use crate::config::compile::origin::BadUrl;
+use crate::config::compile::origin::bad;
 use crate::config::compile::range;
 use crate::config::compile::range::Count;
 use crate::config::compile::range::Span;
-use crate::config::compile::tls;
+use crate::config::compile::tls::Authority;
 use crate::config::notes::At;
 use crate::config::notes::Notes;
 use crate::config::path::KeyPath;
-use crate::config::pem;
 use crate::config::raw::RawOtlp;
 use crate::config::raw::RawTraces;
 use crate::config::shape::PartOfOne;
@@ -93,10 +92,6 @@ fn endpoint(url: &str) -> Result<(Origin, String), BadUrl> {
     Ok((origin::origin(&format!("{scheme}{authority}"))?, format!("{base}{TRACES}")))
 }
 
-fn bad<T>(message: &str, help: &str) -> Result<T, BadUrl> {
-    Err(BadUrl { message: message.to_owned(), help: help.to_owned() })
-}
-
 fn tls(
     raw: &RawOtlp,
     section: &KeyPath,
@@ -106,25 +101,9 @@ fn tls(
     let ca = raw.tls.as_ref().and_then(|tls| tls.ca.as_ref());
     let ca = ca.map(|Word(file)| directory.join(file));
     let at = At::Value(section.key("tls").key("ca"));
-    let roots = match &ca {
-        None => tls::system_roots(),
-        Some(file) => match pem::roots(file) {
-            Ok(roots) => roots,
-            Err(message) => {
-                let help = "name a PEM file of the collector's authority, from the directory of \
-                            the configuration file; or leave the line out to trust the system's";
-                notes.complain(at, message, help);
-                return None;
-            }
-        },
-    };
-    match tls::client(roots, &[b"http/1.1"]) {
-        Ok(client) => Some(CollectorTls { ca, client: Arc::new(client) }),
-        Err(error) => {
-            notes.complain(at, format!("TLS cannot be set up: {error}"), "");
-            None
-        }
-    }
+    let authority = Authority { whose: "the collector's", file: ca.as_deref(), at };
+    let client = authority.client(&[b"http/1.1"], notes)?;
+    Some(CollectorTls { ca, client })
 }
 
 #[cfg(test)]

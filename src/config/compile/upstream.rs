@@ -9,13 +9,12 @@ use rustls::ClientConfig;
 
 use crate::config::compile::origin;
 use crate::config::compile::range::Span;
-use crate::config::compile::tls;
+use crate::config::compile::tls::Authority;
 use crate::config::compile::url_file;
 use crate::config::notes::At;
 use crate::config::notes::Notes;
 use crate::config::path::KeyPath;
 use crate::config::peel;
-use crate::config::pem;
 use crate::config::raw::RawTimeouts;
 use crate::config::raw::RawUpstream;
 use crate::config::shape::OneOrMany;
@@ -167,24 +166,8 @@ fn client(
     directory: &Path,
     notes: &mut Notes,
 ) -> Option<Arc<ClientConfig>> {
+    let file = ca.map(|Word(file)| directory.join(file));
     let at = At::Value(KeyPath::of("upstream.tls.ca"));
-    let roots = match ca {
-        None => tls::system_roots(),
-        Some(Word(file)) => match pem::roots(&directory.join(file)) {
-            Ok(roots) => roots,
-            Err(message) => {
-                let help = "name a PEM file of the upstream's authority, from the directory of \
-                            the configuration file; or leave the line out to trust the system's";
-                notes.complain(at, message, help);
-                return None;
-            }
-        },
-    };
-    match tls::client(roots, &[b"http/1.1"]) {
-        Ok(client) => Some(Arc::new(client)),
-        Err(error) => {
-            notes.complain(at, format!("TLS cannot be set up: {error}"), "");
-            None
-        }
-    }
+    let authority = Authority { whose: "the upstream's", file: file.as_deref(), at };
+    authority.client(&[b"http/1.1"], notes)
 }
