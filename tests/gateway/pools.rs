@@ -118,16 +118,16 @@ fn form(number: u32, more: &str) -> String {
     format!("PhoneNumber=%2B1415{number:07}{more}")
 }
 
-fn is_page(received: &Received) -> bool {
+pub(crate) fn is_page(received: &Received) -> bool {
     received.method == "GET" && received.target.contains("PageSize=100")
 }
 
-fn is_add(received: &Received) -> bool {
+pub(crate) fn is_add(received: &Received) -> bool {
     received.method == "POST" && received.target.ends_with("/PhoneNumbers")
 }
 
-/// What the backend answers to somebody who does not go through the gateway.
-async fn behind(backend: &Backend, method: &str, path: &str, form: &str) -> Reply {
+/// What the backend answers to somebody who does not go through a gateway.
+pub(crate) async fn behind(backend: &Backend, method: &str, path: &str, form: &str) -> Reply {
     let request = http::Request::builder()
         .method(method)
         .uri(path)

@@ -9,8 +9,8 @@ use maskgate::time::Clock;
 use maskgate::time::Tick;
 use tokio::task::JoinSet;
 
+use crate::pools::is_add;
 use crate::pools_together::Scene;
-use crate::pools_together::is_add;
 use crate::support::Reply;
 use crate::support::Request;
 use crate::support::client::Connection;

@@ -13,14 +13,15 @@ use maskgate::store::Bucket;
 use maskgate::time::Clock;
 use tokio::task::JoinSet;
 
+use crate::pools::behind;
+use crate::pools::is_add;
+use crate::pools::is_page;
 use crate::servers::server::Engine;
 use crate::servers::server::Server;
-use crate::support::ACCOUNT;
 use crate::support::Gateway;
 use crate::support::Reply;
 use crate::support::Request;
 use crate::support::Upstream;
-use crate::support::client;
 use crate::support::client::Connection;
 use crate::support::upstream::Between;
 use crate::support::upstream::Interference;
@@ -163,27 +164,6 @@ impl Scene {
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         call.query_async::<redis::Value>(&mut connection).await.unwrap();
     }
-}
-
-pub(crate) fn is_page(received: &Received) -> bool {
-    received.method == "GET" && received.target.contains("PageSize=100")
-}
-
-pub(crate) fn is_add(received: &Received) -> bool {
-    received.method == "POST" && received.target.ends_with("/PhoneNumbers")
-}
-
-/// What the backend answers to somebody who does not go through a gateway.
-async fn behind(backend: &Backend, method: &str, path: &str, form: &str) -> Reply {
-    let request = http::Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "behind")
-        .header("authorization", client::basic(ACCOUNT, "password"))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(http_body_util::Full::new(bytes::Bytes::from(form.to_owned())))
-        .unwrap();
-    client::read(backend.answer(request).await).await
 }
 
 #[tokio::test]
