@@ -23,7 +23,6 @@ use crate::sharing::shared_key;
 use crate::store::Fault;
 use crate::store::Keep;
 use crate::store::Links;
-use crate::store::Question;
 use crate::store::Said;
 use crate::time::Tick;
 
@@ -76,26 +75,18 @@ impl Gateway {
         };
         // What was handed in for the first use of a window need not wait for the answer.
         store.remind_of(sharing.key);
-        let sent = self.shared.clock.now();
-        let said = self.put(links, &asking.question).await;
-        sharing.answered(asking, said.ok(), sent)
-    }
-
-    /// Puts the question.
-    async fn put(&self, links: &Links, question: &Question<'_>) -> Result<Said, Fault> {
         let clock = &self.shared.clock;
         let sent = clock.now();
-        let said = links.ask(question).await;
-        let metrics = &self.observer.metrics;
-        metrics.observe_store(clock.now().since(sent));
-        metrics.count_store_call(match said {
+        let said = links.ask(&asking.question).await;
+        self.observer.metrics.observe_store(clock.now().since(sent));
+        self.observer.metrics.count_store_call(match said {
             Ok(Said::Admitted { .. }) => StoreCall::Admitted,
             Ok(Said::Denied { .. }) => StoreCall::Denied,
             Ok(Said::OtherEpoch) => StoreCall::OtherEpoch,
             Err(Fault::Late) => StoreCall::Late,
             Err(_) => StoreCall::Failed,
         });
-        said
+        sharing.answered(asking, said.ok(), sent)
     }
 }
 

@@ -4,6 +4,7 @@
 //! **Invariant:** a server counts as found only after it has told the epoch of every bucket that it
 //! has, and one answer came in time.
 
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -240,11 +241,21 @@ impl Keeper {
 
     /// Tells the server what it does not know, and listens for its life, until it is lost.
     async fn serve(&self, connection: &Connection) -> Fault {
-        let mut buckets = self.store.layout().buckets_of(&self.node);
+        let mut layout = self.store.layout();
+        let mut buckets = layout.buckets_of(&self.node);
         let mut beats: usize = 0;
         let mut timer = pin!(time::sleep(BEAT));
         loop {
-            if let Err(fault) = self.catch_up(connection, &mut buckets).await {
+            let last = mem::replace(&mut layout, self.store.layout());
+            if !Arc::ptr_eq(&last, &layout) {
+                buckets = layout.buckets_of(&self.node);
+                let has_come = |bucket: &Bucket| !last.is_at(*bucket, &self.node);
+                // What stood elsewhere is of another epoch here.
+                if buckets.iter().any(has_come) {
+                    self.node.has_lost_data();
+                }
+            }
+            if let Err(fault) = self.catch_up(connection, &buckets).await {
                 return fault;
             }
             let is_due = tokio::select! {
@@ -278,27 +289,16 @@ impl Keeper {
     async fn sign_of_life(&self, connection: &Connection, bucket: Bucket) -> Result<(), Fault> {
         self.beat(connection, bucket).await?;
         self.node.circuit.answered();
-        if self.store.layout().buckets_of(&self.node).contains(&Bucket::FIRST) {
+        if self.store.layout().is_at(Bucket::FIRST, &self.node) {
             self.take_place(connection).await?;
         }
         Ok(())
     }
 
-    /// Learns the epochs of buckets that have come here, of all where data was lost, and tells what
-    /// the server does not know.
-    async fn catch_up(
-        &self,
-        connection: &Connection,
-        buckets: &mut Vec<Bucket>,
-    ) -> Result<(), Fault> {
-        let now = self.store.layout().buckets_of(&self.node);
-        let is_new = |bucket: &Bucket| !buckets.contains(bucket);
-        let new: Vec<_> = now.iter().copied().filter(is_new).collect();
-        *buckets = now;
+    /// Learns the epochs anew where data was lost, and tells what the server does not know.
+    async fn catch_up(&self, connection: &Connection, buckets: &[Bucket]) -> Result<(), Fault> {
         if self.node.take_emptied() {
             self.learn(connection, buckets).await?;
-        } else if !new.is_empty() {
-            self.learn(connection, &new).await?;
         }
         if settle(&self.store, &self.clock, connection, buckets).await? {
             self.node.due.notify_one();

@@ -112,9 +112,12 @@ impl Layout {
 
     /// The buckets of a server.
     pub(super) fn buckets_of(&self, node: &Arc<Node>) -> Vec<Bucket> {
-        let is_its =
-            |bucket: &Bucket| self.node(*bucket).is_some_and(|it| Arc::ptr_eq(it, node));
-        Bucket::all().filter(is_its).collect()
+        Bucket::all().filter(|bucket| self.is_at(*bucket, node)).collect()
+    }
+
+    /// Whether a bucket is at this server.
+    pub(super) fn is_at(&self, bucket: Bucket, node: &Arc<Node>) -> bool {
+        self.node(bucket).is_some_and(|it| Arc::ptr_eq(it, node))
     }
 }
 
