@@ -23,39 +23,49 @@ use crate::support::upstream::Interference;
 const PAGE: &str = include_str!("../../docs/scaling.md");
 const PASSWORD: &str = "a-long-password";
 
-/// A server that speaks TLS, whose default user may do nothing there.
+/// A server whose default user may do nothing there.
 struct Guarded {
     server: Server,
-    tls_port: u16,
     directory: PathBuf,
-    ca: PathBuf,
+    /// None where it has no TLS, as the Valkey that the tests install.
+    tls: Option<Tls>,
+}
+
+/// Where it speaks TLS, and whose certificate it has.
+struct Tls {
+    port: u16,
+    ca: String,
 }
 
 impl Guarded {
     /// With a user called `maskgate` who has these rights.
     fn start(engine: Engine, rights: &str) -> Self {
-        let (authority, directory, tls_port) =
-            (Authority::new(), fresh_directory(), free_port());
-        let identity = authority.certify("localhost");
+        let directory = fresh_directory();
         let file = |name: &str, text: &str| {
             let path = directory.join(name);
             fs::write(&path, text).unwrap();
             path.to_str().unwrap().to_owned()
         };
+        let users = file(
+            "users.acl",
+            &format!("user default on nopass +ping\nuser maskgate on >{PASSWORD} {rights}\n"),
+        );
+        file("password", PASSWORD);
+        if engine == Engine::Valkey {
+            let server = Server::with(engine, &["--aclfile", &users]);
+            return Self { server, directory, tls: None };
+        }
+        let (authority, port) = (Authority::new(), free_port());
+        let identity = authority.certify("localhost");
         let (ca, certificate, key) = (
             file("ca.pem", &authority.pem()),
             file("server.pem", &identity.certificate),
             file("server.key", &identity.key),
         );
-        let users = file(
-            "users.acl",
-            &format!("user default on nopass +ping\nuser maskgate on >{PASSWORD} {rights}\n"),
-        );
-        let port = tls_port.to_string();
         let server = Server::with(
             engine,
             &[
-                ["--tls-port", &port],
+                ["--tls-port", &port.to_string()],
                 ["--tls-cert-file", &certificate],
                 ["--tls-key-file", &key],
                 ["--tls-ca-cert-file", &ca],
@@ -64,17 +74,20 @@ impl Guarded {
             ]
             .concat(),
         );
-        fs::write(directory.join("password"), PASSWORD).unwrap();
-        Self { server, tls_port, directory, ca: ca.into() }
+        Self { server, directory, tls: Some(Tls { port, ca }) }
     }
 
     async fn gateway(&self, upstream: &Upstream) -> Gateway {
-        let (port, ca) = (self.tls_port, self.ca.display());
         let password = self.directory.join("password");
+        let place = match &self.tls {
+            Some(Tls { port, ca }) => {
+                format!("url: 'rediss://localhost:{port}'\n    tls: {{ ca: '{ca}' }}")
+            }
+            None => format!("url: '{}'", self.server.url()),
+        };
         let yaml = format!(
-            "store:\n  redis:\n    url: 'rediss://localhost:{port}'\n    replicas: 1\n    \
-             deadline: 500ms\n    tls: {{ ca: '{ca}' }}\n    username: maskgate\n    \
-             password_file: '{}'\n",
+            "store:\n  redis:\n    {place}\n    replicas: 1\n    deadline: 500ms\n    \
+             username: maskgate\n    password_file: '{}'\n",
             password.display()
         );
         let url = format!("url: {}", upstream.url());
@@ -113,11 +126,12 @@ async fn assert_shares(engine: Engine, rights: &str) {
     gateway.assert_metric("maskgate_store_pool_claims_total{result=\"held\"}", 3.0).await;
     gateway.assert_metric("maskgate_store_pool_claims_total{result=\"alone\"}", 0.0).await;
     gateway.assert_metric("maskgate_store_changes_total{condition=\"lost\"}", 0.0).await;
-    assert_eq!(gateway.page("/policy").await.json()["store"]["tls"], true);
+    let tls = &gateway.page("/policy").await.json()["store"]["tls"];
+    assert_eq!(*tls, guarded.tls.is_some());
 }
 
 #[tokio::test]
-async fn over_tls_a_user_with_the_documented_rights_is_enough() {
+async fn a_user_with_the_documented_rights_is_enough_over_tls_too() {
     for engine in Engine::installed() {
         assert_shares(engine, &documented()).await;
     }
