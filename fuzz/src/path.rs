@@ -101,7 +101,8 @@ fn says_what_it_was_taken_for(policy: &Policy, method: &str, path: &str, class: 
             }
         }
     }
-    let is_named = parts.get(2).is_some_and(|part| Sid::parse(part).is_none());
+    // A name may look like the SID of something else.
+    let is_named = parts.get(2).is_some_and(|part| !is_sid(SidKind::Service, part));
     match class.service {
         Some(ServiceKey::Sid(sid)) => assert!(sid.to_string().eq_ignore_ascii_case(parts[2])),
         Some(ServiceKey::Named(_)) => assert!(is_named),
