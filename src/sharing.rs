@@ -37,6 +37,7 @@ use crate::policy::limit::RateLimitFields;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
 use crate::policy::rate::Part;
+use crate::policy::rate::PerBound;
 use crate::policy::rate::RateLimit;
 use crate::policy::store::OnLoss;
 use crate::sid::AccountKey;
@@ -157,7 +158,7 @@ impl<'s> Sharing<'s> {
             Stance::Refused(refused) => Step::Decided(self.refuse(&refused)),
             Stance::Ask(epoch) => self.ask(epoch, None),
             Stance::Share { epoch, is_new } => self.share(epoch, is_new),
-            Stance::Alone | Stance::Seed => Step::Decided(self.alone(None)),
+            Stance::Alone | Stance::Seed(_) => Step::Decided(self.alone(None)),
         }
     }
 
@@ -172,19 +173,18 @@ impl<'s> Sharing<'s> {
                 self.told(&count, is_whole, None, sent);
                 let standing = self.standing(&count);
                 let admitted = self.admission.admitted(pending, standing);
-                admitted.map(|permit| {
-                    if !self.ledger.is_current(self.key.bucket(), question.epoch) {
-                        // It was charged in data that is lost by now.
-                        self.owe(permit.charged_at().unwrap_or(self.now));
-                    }
-                    let taken = Taken::ByStore(charged_at);
-                    (permit, Some(Ticket { key: self.key, taken }))
-                })
+                let at = admitted.as_ref().ok().and_then(Permit::charged_at);
+                self.owe_if_gone(question.epoch, at.unwrap_or(self.now));
+                let taken = Taken::ByStore(charged_at);
+                admitted.map(|permit| (permit, Some(Ticket { key: self.key, taken })))
             }
             Some(Said::Denied { retry_after, bound: by, count }) => {
                 let until = sent.plus(retry_after);
                 let limit = self.terms.rule.limit;
                 let refused = Refused { limit, until, bound: by, count };
+                if question.charge == StoreCharge::Offered {
+                    self.owe_if_gone(question.epoch, self.now);
+                }
                 self.told(&count, is_whole, Some(refused), sent);
                 let standing = self.standing(&count);
                 let denial = StoreDenial { retry_after, by: bound(by), standing };
@@ -208,9 +208,7 @@ impl<'s> Sharing<'s> {
             return Stance::Alone;
         }
         let first = stance();
-        if first != Stance::Seed {
-            return first;
-        }
+        let Stance::Seed(_) = first else { return first };
         ledger.seed(*key, self.keep(), admission.times_of(&terms.key), *now);
         stance()
     }
@@ -309,19 +307,23 @@ impl<'s> Sharing<'s> {
 
     /// What this replica may have of a window that the store told of before it, or its data, was
     /// lost.
-    fn allowance(&self, is_lost: bool) -> Option<u32> {
-        let own = || {
-            let times = self.admission.times_of(&self.terms.key);
-            let is_in = |at: &&Tick| self.now < at.plus(self.terms.span);
-            u32::try_from(times.iter().filter(is_in).count()).unwrap_or(u32::MAX)
-        };
-        let of = (self.terms.rule.limit.admissions(), self.part.replicas());
-        self.ledger.allowance(self.key, of, own, (is_lost, self.now))
+    fn allowance(&self, is_lost: bool) -> Option<PerBound> {
+        let limit = &self.terms.rule.limit;
+        let own = || self.admission.held(&self.terms.key, limit, self.now);
+        self.ledger.allowance(self.key, (limit, self.part.replicas()), own, (is_lost, self.now))
     }
 
     fn told(&self, count: &Count, is_whole: bool, refused: Option<Refused>, sent: Tick) {
-        let told = Told { taken: count.taken, span: self.terms.span, is_whole, refused };
+        let taken = PerBound { window: count.taken, burst: count.burst_taken };
+        let told = Told { taken, span: self.terms.span, is_whole, refused };
         self.ledger.told(self.key, told, sent);
+    }
+
+    /// The store has charged it in this epoch: what was in it may be lost by now.
+    fn owe_if_gone(&self, epoch: Epoch, at: Tick) {
+        if !self.ledger.is_current(self.key.bucket(), epoch) {
+            self.owe(at);
+        }
     }
 
     fn owe(&self, at: Tick) -> Ticket {

@@ -27,9 +27,11 @@ use super::window::Bound;
 use super::window::Charge;
 use crate::classify::RequestClass;
 use crate::policy::Policy;
+use crate::policy::rate::BURST_SPAN;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
 use crate::policy::rate::Part;
+use crate::policy::rate::PerBound;
 use crate::policy::rate::RateLimit;
 use crate::policy::rate::RateRule;
 use crate::time::Tick;
@@ -42,18 +44,19 @@ const NO_SHARE: Duration = Duration::from_secs(1);
 pub struct Share {
     /// Which part of it.
     pub part: Part,
-    /// And no more than this in a window, where that is less.
-    pub most: Option<u32>,
+    /// And no more than this, where that is less.
+    pub most: Option<PerBound>,
     /// So many fewer, as others are being judged.
     pub under_way: u32,
 }
 
 impl Share {
-    /// None where that is nothing.
-    fn of(self, limit: &RateLimit) -> Option<RateLimit> {
+    /// That of a limit; none where it is nothing.
+    pub fn of(self, limit: &RateLimit) -> Option<RateLimit> {
         let share = limit.share(self.part)?;
-        let most = self.most.unwrap_or(u32::MAX).min(share.admissions().get());
-        share.at_most(most.saturating_sub(self.under_way))
+        let most = self.most.map_or(share.most(), |most| most.with(share.most(), u32::min));
+        let less = |many: u32| many.saturating_sub(self.under_way);
+        share.at_most(PerBound { window: less(most.window), burst: less(most.burst) })
     }
 }
 
@@ -123,6 +126,9 @@ pub struct Pending<'p> {
     place: Option<Place>,
     /// How this process's own window stands.
     standing: Option<Standing>,
+    /// Why this process's own window would not admit it, where every offer is charged: so the store
+    /// is to charge it too.
+    refused: Option<Denial>,
 }
 
 /// Why the store has no slot.
@@ -136,6 +142,33 @@ pub struct StoreDenial {
     pub standing: Option<Standing>,
 }
 
+impl Asked<'_> {
+    fn denial(&self, retry_after: Duration, by: Bound, standing: Option<Standing>) -> Denial {
+        let rule = self.rules.own;
+        let (limit, set_by) = (rule.limit, rule.set_by.clone());
+        Denial::Rate(RateDenial { limit, by, retry_after, set_by, standing })
+    }
+
+    /// This process's share of the limit is nothing.
+    fn without_share(&self) -> Denial {
+        self.denial(NO_SHARE, Bound::Window, None)
+    }
+
+    /// It is refused, where that is carried out.
+    fn refused(
+        &self,
+        denial: Denial,
+        entered: Result<InFlightGuard, Full>,
+    ) -> Result<Permit, Denial> {
+        match self.rules.own.mode {
+            Mode::Enforce => Err(denial),
+            Mode::Shadow | Mode::Off => {
+                Ok(self.permit(Admitted::default(), Some(denial), entered?))
+            }
+        }
+    }
+}
+
 impl Admission {
     /// Asks this process's own window about a request that a store will be asked about too, by the
     /// limit or by this process's share of it. Nothing is charged yet.
@@ -147,35 +180,26 @@ impl Admission {
         now: Tick,
     ) -> Opening<'p> {
         let mut asked = Asked::of(policy, class, now);
-        if let Some(share) = share {
-            let Some(limit) = share.of(&asked.limit) else {
-                let alone = Alone::Share(share);
-                return Opening::Decided(self.admit_alone(policy, class, alone, now));
-            };
-            asked.limit = limit;
-        }
-        let entered = self.in_flight.enter(&policy.limits.in_flight, class.service);
         let rule = asked.rules.own;
+        let entered = self.in_flight.enter(&policy.limits.in_flight, class.service);
         if rule.mode == Mode::Off {
             return Opening::Decided(self.decide(&asked, entered));
         }
-        if rule.count == Counting::Offered {
-            return Opening::Pending(Pending { asked, entered, place: None, standing: None });
+        let limit = share.map_or(Some(asked.limit), |share| share.of(&asked.limit));
+        asked.limit = limit.unwrap_or(asked.limit);
+        if let (Err(full), Counting::Admitted) = (&entered, rule.count) {
+            return Opening::Decided(Err(self.without_room(&asked, *full)));
         }
-        let under_way = match entered {
-            Ok(under_way) => under_way,
-            Err(full) => return Opening::Decided(Err(self.without_room(&asked, full))),
+        let judged = match limit {
+            Some(_) => self.judge(&asked, Charge::Later),
+            None => Err(asked.without_share()),
         };
-        match (self.judge(&asked, Charge::Later), rule.mode) {
-            (Ok(Admitted { place, standing, .. }), _) => {
-                Opening::Pending(Pending { asked, entered: Ok(under_way), place, standing })
-            }
-            (Err(denial), Mode::Enforce) => Opening::Decided(Err(denial)),
-            (Err(denial), Mode::Shadow | Mode::Off) => {
-                let permit = asked.permit(Admitted::default(), Some(denial), under_way);
-                Opening::Decided(Ok(permit))
-            }
-        }
+        let (place, standing, refused) = match (judged, rule.count) {
+            (Ok(Admitted { place, standing, .. }), _) => (place, standing, None),
+            (Err(denial @ Denial::Rate(_)), Counting::Offered) => (None, None, Some(denial)),
+            (Err(denial), _) => return Opening::Decided(asked.refused(denial, entered)),
+        };
+        Opening::Pending(Pending { asked, entered, place, standing, refused })
     }
 
     /// The store has admitted it.
@@ -184,8 +208,11 @@ impl Admission {
         pending: Pending<'_>,
         standing: Option<Standing>,
     ) -> Result<Permit, Denial> {
-        let Pending { asked, entered, place, standing: own } = pending;
+        let Pending { asked, entered, place, standing: own, refused } = pending;
         let charge = self.record(&asked).map(|at| Charged { at, place });
+        if let Some(denial) = refused {
+            return asked.refused(denial, entered);
+        }
         let standing = standing.map(|shared| match own {
             Some(own) => shared.no_more_than(own),
             None => shared,
@@ -202,20 +229,7 @@ impl Admission {
             Counting::Admitted => self.withdraw(&pending),
         }
         let Pending { asked, entered, .. } = pending;
-        let rule = asked.rules.own;
-        let denial = Denial::Rate(RateDenial {
-            limit: rule.limit,
-            by,
-            retry_after,
-            set_by: rule.set_by.clone(),
-            standing,
-        });
-        match rule.mode {
-            Mode::Enforce => Err(denial),
-            Mode::Shadow | Mode::Off => {
-                Ok(asked.permit(Admitted::default(), Some(denial), entered?))
-            }
-        }
+        asked.refused(asked.denial(retry_after, by, standing), entered)
     }
 
     /// The store cannot be asked, or its answer not be believed.
@@ -269,10 +283,10 @@ impl Admission {
             (Some(limit), _) => self.decide(&Asked { limit, ..asked }, entered),
             (None, Mode::Off) => self.decide(&asked, entered),
             (None, Mode::Enforce | Mode::Shadow) => {
-                let denial =
-                    StoreDenial { retry_after: NO_SHARE, by: Bound::Window, standing: None };
-                let pending = Pending { asked, entered, place: None, standing: None };
-                self.denied(pending, denial)
+                if rule.count == Counting::Offered {
+                    self.record(&asked);
+                }
+                asked.refused(asked.without_share(), entered)
             }
         }
     }
@@ -294,6 +308,16 @@ impl Admission {
         if pending.place.is_some() {
             self.windows.withdraw(key, *credential, limit, *now);
         }
+    }
+
+    /// How many this process has admitted in the window and in the last second.
+    pub fn held(&self, key: &WindowKey, limit: &RateLimit, now: Tick) -> PerBound {
+        let times = self.times_of(key);
+        let within = |span| {
+            let count = times.iter().filter(|at| now < at.plus(span)).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        PerBound { window: within(limit.window()), burst: within(BURST_SPAN) }
     }
 
     /// When the charges of a window were made, as far as this process remembers them.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Admission;
 use super::Denial;
 use super::Permit;
+use super::Share;
 use super::in_flight::InFlightOf;
 use super::standing::Room;
 use super::window::Bound;
@@ -21,6 +22,8 @@ use crate::policy::overrides::Override;
 use crate::policy::overrides::Overrides;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
+use crate::policy::rate::Part;
+use crate::policy::rate::PerBound;
 use crate::policy::rate::RateLimit;
 use crate::policy::rate::RateRule;
 use crate::policy::upstream::Origin;
@@ -226,4 +229,18 @@ fn the_shorter_rule_of_one_account_forgets_nothing_that_others_are_judged_by() {
 #[test]
 fn refusals_are_small_enough_to_be_returned_by_value() {
     assert!(size_of::<Denial>() < 128, "{}", size_of::<Denial>());
+}
+
+#[test]
+fn what_is_under_way_comes_off_a_share_by_both_of_its_bounds() {
+    let limit = RateLimit::new(nonzero(6), Duration::from_secs(5), nonzero(2)).unwrap();
+    let most = |most, under_way| {
+        let share = Share { part: Part::one_of(nonzero(3)), most, under_way };
+        share.of(&limit).map(|limit| (limit.most().window, limit.most().burst))
+    };
+    assert_eq!(most(None, 0), Some((10, 4)));
+    assert_eq!(most(None, 3), Some((7, 1)));
+    assert_eq!(most(None, 4), None, "the burst's second is full");
+    assert_eq!(most(Some(PerBound { window: 5, burst: u32::MAX }), 1), Some((4, 3)));
+    assert_eq!(most(Some(PerBound { window: 5, burst: 1 }), 1), None);
 }

@@ -9,13 +9,13 @@ use crate::admit::Denial;
 use crate::admit::Explanation;
 use crate::admit::Inquiry;
 use crate::admit::RateDenial;
+use crate::admit::Share;
 use crate::admit::Terms;
 use crate::admit::key::WindowKey;
 use crate::admit::window::Bound;
 use crate::gateway::Shared;
 use crate::policy::Policy;
 use crate::policy::rate::Mode;
-use crate::policy::rate::Part;
 use crate::policy::store::OnLoss;
 use crate::sharing::bound;
 use crate::sharing::shared_key;
@@ -72,6 +72,9 @@ struct Judged {
     decides: Decides,
     /// In which epoch the store is asked, where it is.
     epoch: Option<Epoch>,
+    /// Whether this replica does without the store; otherwise the store's data is lost. None where
+    /// neither is so.
+    lost: Option<bool>,
 }
 
 impl Shared {
@@ -111,7 +114,13 @@ impl Shared {
         let mut explained = match (judged.decides, on_loss) {
             (Decides::Store, _) | (_, OnLoss::LocalFull) => whole,
             (Decides::Both | Decides::Replica, OnLoss::LocalShare) => {
-                self.by_share(policy, inquiry, whole, store.part(key.bucket(), now))
+                let part = store.part(key.bucket(), terms.span, now);
+                let (limit, of) = (&whole.rule.limit, part.replicas());
+                let own = || self.admission.held(&inquiry.key, limit, now);
+                let most = judged.lost.and_then(|is_lost| {
+                    store.ledger.would_allow(key, (limit, of), own, (is_lost, now))
+                });
+                self.by_share(policy, inquiry, whole, Share { part, most, under_way: 0 })
             }
             (Decides::Both | Decides::Replica, OnLoss::Open) => open(whole),
             (Decides::Both | Decides::Replica, OnLoss::Closed) => {
@@ -136,9 +145,9 @@ impl Shared {
         policy: &'p Policy,
         inquiry: &Inquiry,
         whole: Explanation<'p>,
-        part: Part,
+        share: Share,
     ) -> Explanation<'p> {
-        let Some(limit) = whole.rule.limit.share(part) else {
+        let Some(limit) = share.of(&whole.rule.limit) else {
             let denial = rate_denial(&whole, NO_SHARE, Bound::Window);
             return refused(whole, denial);
         };
@@ -149,18 +158,24 @@ impl Shared {
 
 /// Who decides, as [`sharing`](crate::sharing) does.
 fn judged(store: &Store, key: SharedKey, terms: &Terms<'_>, now: Tick) -> Judged {
-    let alone = Judged { decides: Decides::Replica, epoch: None };
+    let alone = Judged { decides: Decides::Replica, epoch: None, lost: Some(true) };
     if !store.answers(key.bucket()) {
         return alone;
     }
     let is_local = matches!(store.config.on_loss, OnLoss::LocalShare | OnLoss::LocalFull);
     // A remembered refusal is the store's word too, so it is asked anew.
     match store.ledger.stance(key, None, terms.span, now) {
-        Stance::Ask(epoch) => Judged { decides: Decides::Store, epoch: Some(epoch) },
-        Stance::Share { epoch, .. } if is_local => {
-            Judged { decides: Decides::Both, epoch: Some(epoch) }
+        Stance::Ask(epoch) => {
+            Judged { decides: Decides::Store, epoch: Some(epoch), lost: None }
         }
-        Stance::Share { .. } | Stance::Refused(_) | Stance::Seed | Stance::Alone => alone,
+        Stance::Share { epoch, is_new } if is_local => {
+            let lost = is_new.then_some(false);
+            Judged { decides: Decides::Both, epoch: Some(epoch), lost }
+        }
+        Stance::Seed(epoch) if is_local => {
+            Judged { decides: Decides::Both, epoch: Some(epoch), lost: Some(false) }
+        }
+        Stance::Share { .. } | Stance::Seed(_) | Stance::Refused(_) | Stance::Alone => alone,
     }
 }
 

@@ -50,7 +50,7 @@ impl Gateway {
             admission,
             ledger: &store.ledger,
             on_loss: store.config.on_loss,
-            part: store.part(key.bucket(), now),
+            part: store.part(key.bucket(), terms.span, now),
             policy,
             class,
             terms,

@@ -54,6 +54,25 @@ pub struct RateLimit {
     burst_admissions: Option<NonZeroU32>,
 }
 
+/// So many by each bound of a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerBound {
+    /// In the window.
+    pub window: u32,
+    /// In the burst's own second.
+    pub burst: u32,
+}
+
+impl PerBound {
+    /// By each bound what two make together of it.
+    #[must_use]
+    pub fn with(self, other: Self, make: impl Fn(u32, u32) -> u32) -> Self {
+        let [window, burst] = [(self.window, other.window), (self.burst, other.burst)]
+            .map(|(own, other)| make(own, other));
+        Self { window, burst }
+    }
+}
+
 /// A replica's part of every limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -146,11 +165,21 @@ impl RateLimit {
         Some(Self { admissions: of(self.admissions)?, burst_admissions, ..*self })
     }
 
-    /// The same limit with no more than so many admissions in a window; none where that is nothing.
+    /// The same limit with no more than so many admissions; none where one of its bounds is nothing.
     #[must_use]
-    pub fn at_most(&self, admissions: u32) -> Option<Self> {
-        let admissions = self.admissions.min(NonZeroU32::new(admissions)?);
-        Some(Self { admissions, ..*self })
+    pub fn at_most(&self, most: PerBound) -> Option<Self> {
+        let admissions = self.admissions.min(NonZeroU32::new(most.window)?);
+        let burst_admissions = match self.burst_admissions {
+            Some(burst) => Some(burst.min(NonZeroU32::new(most.burst)?)),
+            None => None,
+        };
+        Some(Self { admissions, burst_admissions, ..*self })
+    }
+
+    /// How many it admits; as many as there may be, where a burst has no bound of its own.
+    pub fn most(&self) -> PerBound {
+        let burst = self.burst_admissions.map_or(u32::MAX, NonZeroU32::get);
+        PerBound { window: self.admissions.get(), burst }
     }
 
     /// The average rate.

@@ -300,7 +300,10 @@ impl Keeper {
         if self.node.take_emptied() {
             self.learn(connection, buckets).await?;
         }
-        if settle(&self.store, &self.clock, connection, buckets).await? {
+        self.node.being_told(true);
+        let is_more = settle(&self.store, &self.clock, connection, buckets).await;
+        self.node.being_told(false);
+        if is_more? {
             self.node.due.notify_one();
         }
         Ok(())

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use dashmap::DashMap;
 
+use crate::policy::rate::BURST_SPAN;
+use crate::policy::rate::PerBound;
 use crate::policy::rate::RateLimit;
 use crate::store::answer::Count;
 use crate::store::answer::StoreBound;
@@ -34,8 +36,8 @@ pub struct Refused {
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
     /// How many are taken.
-    pub taken: u32,
-    /// In this span.
+    pub taken: PerBound,
+    /// It remembers them for so long.
     pub span: Duration,
     /// Whether that can be believed: otherwise there may be more.
     pub is_whole: bool,
@@ -48,12 +50,12 @@ pub struct Told {
 struct Heard {
     at: Tick,
     span: Duration,
-    taken: u32,
+    taken: PerBound,
     /// Whether there were no more.
     is_whole: bool,
     refused: Option<Refused>,
     /// What this replica may have without the store, and since when it does without.
-    allowance: Option<(Tick, u32)>,
+    allowance: Option<(Tick, PerBound)>,
 }
 
 /// The windows that were asked about in their last span.
@@ -65,9 +67,13 @@ impl Latest {
     /// gives this replica anew what it may have without the store.
     pub(super) fn note(&self, key: SharedKey, told: Told, at: Tick) {
         let Told { taken, span, is_whole, refused } = told;
-        let last = || self.0.view(&key, |_, last| last.allowance).flatten();
-        let allowance = if is_whole { None } else { last() };
-        self.0.insert(key, Heard { at, span, taken, is_whole, refused, allowance });
+        let new = Heard { at, span, taken, is_whole, refused, allowance: None };
+        let mut heard = self.0.entry(key).or_insert(new);
+        // An answer that was asked for before another one says nothing new.
+        if heard.at <= at {
+            let allowance = if is_whole { None } else { heard.allowance };
+            *heard = Heard { allowance, ..new };
+        }
     }
 
     /// The refusal that holds now.
@@ -89,27 +95,27 @@ impl Latest {
     pub(super) fn allowance(
         &self,
         key: SharedKey,
-        (admissions, replicas): (NonZeroU32, NonZeroU32),
-        own: impl FnOnce() -> u32,
+        of: (&RateLimit, NonZeroU32),
+        own: impl FnOnce() -> PerBound,
         (is_lost, now): (bool, Tick),
-    ) -> Option<u32> {
+    ) -> Option<PerBound> {
         let mut heard = self.0.get_mut(&key)?;
-        let span = heard.span;
-        if let Some((since, allowance)) = heard.allowance {
-            if now < since.plus(span) {
-                return Some(allowance);
-            }
-            if heard.at <= since {
-                return None;
-            }
-        }
-        if heard.at.plus(span) <= now || !(heard.is_whole || is_lost) {
-            return None;
-        }
-        let free = admissions.get().saturating_sub(heard.taken);
-        let allowance = own().saturating_add(free / replicas);
-        heard.allowance = Some((now, allowance));
-        Some(allowance)
+        let (since, allowance) = heard.allowance(of, own, (is_lost, now))?;
+        heard.allowance = Some((since, allowance));
+        Some(within_burst(allowance, since, now))
+    }
+
+    /// The same, and nothing is remembered of it.
+    pub(super) fn would_allow(
+        &self,
+        key: SharedKey,
+        of: (&RateLimit, NonZeroU32),
+        own: impl FnOnce() -> PerBound,
+        (is_lost, now): (bool, Tick),
+    ) -> Option<PerBound> {
+        let heard = self.0.get(&key)?;
+        let (since, allowance) = heard.allowance(of, own, (is_lost, now))?;
+        Some(within_burst(allowance, since, now))
     }
 
     /// A slot has become free.
@@ -140,12 +146,44 @@ impl Latest {
     }
 }
 
+impl Heard {
+    /// How many this replica may have without the store, and since when it does without.
+    fn allowance(
+        &self,
+        (limit, replicas): (&RateLimit, NonZeroU32),
+        own: impl FnOnce() -> PerBound,
+        (is_lost, now): (bool, Tick),
+    ) -> Option<(Tick, PerBound)> {
+        if let Some((since, allowance)) = self.allowance {
+            if now < since.plus(self.span) {
+                return Some((since, allowance));
+            }
+            if self.at <= since {
+                return None;
+            }
+        }
+        if self.at.plus(self.span) <= now || !(self.is_whole || is_lost) {
+            return None;
+        }
+        let free = limit.most().with(self.taken, u32::saturating_sub);
+        let allowance = own().with(free, |own, free| own.saturating_add(free / replicas));
+        // What others did in their last second is not known of an older answer.
+        Some((now, within_burst(allowance, self.at, now)))
+    }
+}
+
+/// What holds of a burst for its second alone.
+fn within_burst(most: PerBound, since: Tick, now: Tick) -> PerBound {
+    if now < since.plus(BURST_SPAN) { most } else { PerBound { burst: u32::MAX, ..most } }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Latest;
     use super::Refused;
     use super::Told;
     use crate::policy::endpoint::Endpoint;
+    use crate::policy::rate::PerBound;
     use crate::policy::rate::RateLimit;
     use crate::sid::Sid;
     use crate::sid::SidKind;
@@ -167,11 +205,16 @@ mod tests {
     }
 
     const fn whole(taken: u32) -> Told {
+        let taken = PerBound { window: taken, burst: 0 };
         Told { taken, span: SPAN, is_whole: true, refused: None }
     }
 
-    fn api_of_three() -> (NonZeroU32, NonZeroU32) {
-        (RateLimit::API.admissions(), NonZeroU32::new(3).unwrap())
+    /// What this replica may have in a window of the API's limit, one of three; `lost` at `now`.
+    fn allowance(latest: &Latest, own: u32, lost: (bool, u64)) -> Option<u32> {
+        let (is_lost, now) = lost;
+        let of = (&RateLimit::API, NonZeroU32::new(3).unwrap());
+        let own = || PerBound { window: own, burst: own };
+        latest.allowance(KEY, of, own, (is_lost, at(now))).map(|most| most.window)
     }
 
     #[test]
@@ -196,8 +239,7 @@ mod tests {
     #[test]
     fn without_the_store_a_full_window_gives_nobody_more_than_it_has() {
         let latest = Latest::default();
-        let allowance =
-            |own, now| latest.allowance(KEY, api_of_three(), || own, (true, at(now)));
+        let allowance = |own, now| allowance(&latest, own, (true, now));
         assert_eq!(allowance(0, 0), None, "nothing was heard");
         latest.note(KEY, whole(150), at(1));
         assert_eq!(allowance(43, 2), Some(43));
@@ -208,9 +250,7 @@ mod tests {
     #[test]
     fn what_cannot_be_believed_gives_nobody_more() {
         let latest = Latest::default();
-        let allowance = |is_lost, own, now| {
-            latest.allowance(KEY, api_of_three(), || own, (is_lost, at(now)))
-        };
+        let allowance = |is_lost, own, now| allowance(&latest, own, (is_lost, now));
         let emptied = |taken| Told { is_whole: false, ..whole(taken) };
         latest.note(KEY, whole(150), at(1));
         assert_eq!(allowance(false, 43, 2), Some(43));
@@ -225,8 +265,7 @@ mod tests {
     #[test]
     fn a_second_loss_counts_with_what_was_heard_between_the_two() {
         let latest = Latest::default();
-        let allowance =
-            |own, now| latest.allowance(KEY, api_of_three(), || own, (true, at(now)));
+        let allowance = |own, now| allowance(&latest, own, (true, now));
         latest.note(KEY, whole(150), at(1));
         assert_eq!((allowance(43, 2), allowance(43, 7)), (Some(43), None));
         latest.note(KEY, Told { is_whole: false, ..whole(120) }, at(10));
@@ -234,13 +273,37 @@ mod tests {
     }
 
     #[test]
+    fn of_a_burst_of_its_own_too_what_was_free_is_divided_for_a_second() {
+        let latest = Latest::default();
+        let (three, two) = (NonZeroU32::new(3).unwrap(), NonZeroU32::new(2).unwrap());
+        let limit = RateLimit::new(three, SPAN, two).unwrap();
+        let taken = PerBound { window: 6, burst: 3 };
+        latest.note(KEY, Told { taken, ..whole(0) }, at(1));
+        let own = || PerBound { window: 2, burst: 1 };
+        let allowance = |micros| {
+            latest.allowance(KEY, (&limit, three), own, (true, Tick::from_micros(micros)))
+        };
+        assert_eq!(allowance(1_500_000), Some(PerBound { window: 5, burst: 2 }));
+        assert_eq!(allowance(2_499_999), Some(PerBound { window: 5, burst: 2 }));
+        assert_eq!(allowance(2_500_000), Some(PerBound { window: 5, burst: u32::MAX }));
+    }
+
+    #[test]
+    fn an_older_answer_that_comes_later_says_nothing() {
+        let latest = Latest::default();
+        latest.note(KEY, whole(150), at(2));
+        latest.note(KEY, whole(0), at(1));
+        assert_eq!(allowance(&latest, 7, (true, 2)), Some(7));
+    }
+
+    #[test]
     fn what_was_free_is_divided() {
         let latest = Latest::default();
         latest.note(KEY, whole(140), at(1));
-        assert_eq!(latest.allowance(KEY, api_of_three(), || 40, (true, at(1))), Some(43));
+        assert_eq!(allowance(&latest, 40, (true, 1)), Some(43));
         // What is heard anew counts anew; what was heard long ago does not count.
         latest.note(KEY, whole(0), at(2));
-        assert_eq!(latest.allowance(KEY, api_of_three(), || 0, (true, at(7))), None);
+        assert_eq!(allowance(&latest, 0, (true, 7)), None);
         latest.sweep(at(6));
         assert_eq!(latest.len(), 1);
         latest.sweep(at(7));

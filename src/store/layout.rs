@@ -33,6 +33,8 @@ pub(super) struct Node {
     pub(super) due: Notify,
     /// One bucket has lost its data, so others may have too.
     is_emptied: AtomicBool,
+    /// It is being told something.
+    is_being_told: AtomicBool,
     /// Why it did not answer the last time that it did not.
     fault: Mutex<Option<Fault>>,
 }
@@ -41,7 +43,8 @@ impl Node {
     fn new(address: StoreAddress, deadline: Duration) -> Self {
         let fault = Mutex::new(None);
         let (circuit, due) = (Circuit::new(deadline), Notify::new());
-        Self { address, circuit, due, is_emptied: AtomicBool::new(false), fault }
+        let [is_emptied, is_being_told] = [const { AtomicBool::new(false) }; 2];
+        Self { address, circuit, due, is_emptied, is_being_told, fault }
     }
 
     /// A bucket has lost its data: whoever keeps it asks for the epochs of all. Otherwise each would
@@ -55,6 +58,17 @@ impl Node {
     /// Whether that has happened since it was asked the last time.
     pub(super) fn take_emptied(&self) -> bool {
         self.is_emptied.swap(false, Ordering::Relaxed)
+    }
+
+    /// What is taken to be told to it is on its way from now on, or no more.
+    pub(super) fn being_told(&self, is_being_told: bool) {
+        // Relaxed: what is taken, is under a lock.
+        self.is_being_told.store(is_being_told, Ordering::Relaxed);
+    }
+
+    /// Whether something is on its way to it.
+    pub(super) fn is_being_told(&self) -> bool {
+        self.is_being_told.load(Ordering::Relaxed)
     }
 
     /// It does not answer; tells whether it did until now.

@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::policy::pools::PoolKind;
+use crate::policy::rate::PerBound;
 use crate::policy::rate::RateLimit;
 use crate::sid::Sid;
 use crate::store::key::BUCKETS;
@@ -55,8 +56,8 @@ pub enum Stance {
     },
     /// The store has decided already.
     Refused(Refused),
-    /// Both; but this replica first has to hand in what it remembers of the window.
-    Seed,
+    /// Both, in this epoch; but this replica first has to hand in what it remembers of the window.
+    Seed(Epoch),
     /// This replica: nothing is known of the store.
     Alone,
 }
@@ -120,12 +121,12 @@ impl Ledger {
         span: Duration,
         now: Tick,
     ) -> Stance {
-        self.longest.fetch_max(time::micros(span), Ordering::Relaxed);
+        self.remembers(span);
         let Some(belief) = self.belief(key.bucket()) else { return Stance::Alone };
         if let Some(adopted) = belief.adopted_within(span, now)
             && !self.owed().is_seeded(key, adopted)
         {
-            return Stance::Seed;
+            return Stance::Seed(belief.epoch());
         }
         if let Some(refused) = limit.and_then(|limit| self.latest.refused(key, limit, now)) {
             return Stance::Refused(refused);
@@ -222,6 +223,11 @@ impl Ledger {
         self.belief(bucket).is_some_and(|belief| belief.epoch() == epoch)
     }
 
+    /// A window remembers so long a span.
+    pub(super) fn remembers(&self, span: Duration) {
+        self.longest.fetch_max(time::micros(span), Ordering::Relaxed);
+    }
+
     /// The longest span that was asked for, and no less than the API's own.
     pub(super) fn longest(&self) -> Duration {
         Duration::from_micros(self.longest.load(Ordering::Relaxed))
@@ -278,15 +284,26 @@ impl Ledger {
     }
 
     /// How many a window may hold of this replica's `own` while the store is lost or not whole, `of`
-    /// so many for so many replicas; none where that is simply its share.
+    /// a limit for so many replicas; none where that is simply its share.
     pub fn allowance(
         &self,
         key: SharedKey,
-        of: (NonZeroU32, NonZeroU32),
-        own: impl FnOnce() -> u32,
+        of: (&RateLimit, NonZeroU32),
+        own: impl FnOnce() -> PerBound,
         (is_lost, now): (bool, Tick),
-    ) -> Option<u32> {
+    ) -> Option<PerBound> {
         self.latest.allowance(key, of, own, (is_lost, now))
+    }
+
+    /// The same for a request that is not made.
+    pub fn would_allow(
+        &self,
+        key: SharedKey,
+        of: (&RateLimit, NonZeroU32),
+        own: impl FnOnce() -> PerBound,
+        (is_lost, now): (bool, Tick),
+    ) -> Option<PerBound> {
+        self.latest.would_allow(key, of, own, (is_lost, now))
     }
 
     /// A question about a window begins, of which this replica keeps to its share.
@@ -315,6 +332,13 @@ impl Ledger {
     /// What the store is to take back in these buckets.
     pub fn give_backs(&self, of: impl Fn(Bucket) -> bool) -> Vec<GiveBack> {
         lock(&self.give_backs).extract_if(.., |each| of(each.key.bucket())).collect()
+    }
+
+    /// Whether anything is to be told of what has ended in these buckets.
+    pub fn owes(&self, of: impl Fn(Bucket) -> bool) -> bool {
+        self.owed().owes(&of)
+            || lock(&self.give_backs).iter().any(|each| of(each.key.bucket()))
+            || self.changes().owes(&of)
     }
 
     /// Forgets what is over: once a second.

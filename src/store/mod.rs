@@ -35,10 +35,12 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::sync::watch;
+use tokio::time;
 
 use crate::policy::pools::PoolKind;
 use crate::policy::rate::Part;
@@ -78,6 +80,9 @@ pub use pools::Turn;
 pub use trust::Epoch;
 pub use trust::Heard;
 pub use under_way::Counted;
+
+/// How often it is looked whether all has been told, by whoever waits for it.
+const TELLING: Duration = Duration::from_millis(2);
 
 /// The store, as one process sees it.
 #[derive(Debug)]
@@ -176,9 +181,10 @@ impl Store {
         self.place.settled(self.ledger.longest(), now)
     }
 
-    /// This replica's part of limits whose windows are in this bucket. Who admits what is left over
-    /// differs from bucket to bucket, so that it is not always the same one.
-    pub fn part(&self, bucket: Bucket, now: Tick) -> Part {
+    /// This replica's part of a limit whose windows remember `span` and are in this bucket. Who admits
+    /// what is left over differs from bucket to bucket, so that it is not always the same one.
+    pub fn part(&self, bucket: Bucket, span: Duration, now: Tick) -> Part {
+        self.ledger.remembers(span);
         let replicas = self.config.replicas;
         let from =
             |place: u32| place.saturating_add(bucket.number()).checked_rem(replicas.get());
@@ -186,6 +192,11 @@ impl Store {
             Some(place) => Part::placed(replicas, place),
             None => Part::one_of(replicas),
         }
+    }
+
+    /// This replica's part of what is free in the number pools of a service.
+    pub fn pool_part(&self, service: Sid, now: Tick) -> Part {
+        self.part(Bucket::of(service), pools::SPAN, now)
     }
 
     /// Why a server that is lost does not answer.
@@ -243,6 +254,16 @@ impl Store {
     pub fn remind_of(&self, key: SharedKey) {
         if !self.ledger.is_clear(key) {
             self.remind(key.bucket());
+        }
+    }
+
+    /// Waits until every server that answers knows all that this replica has to tell of what has
+    /// ended.
+    pub async fn has_told(&self) {
+        let is_on_its_way = || self.layout().nodes().iter().any(|node| node.is_being_told());
+        // In this order: what is taken is on its way from before it is.
+        while self.ledger.owes(|bucket| self.answers(bucket)) || is_on_its_way() {
+            time::sleep(TELLING).await;
         }
     }
 

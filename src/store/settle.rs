@@ -1,7 +1,8 @@
 //! What is a server told that it has missed? What was admitted and changed without it, what became
 //! of changes of numbers, and what is to be taken back.
 //!
-//! **Invariant:** whatever is taken to be told is owed again where the server may not have heard it.
+//! **Invariant:** whatever is taken to be told is owed again where the server may not have heard it;
+//! but a charge to be taken back, which is not taken back twice: then it stays for its span.
 
 use std::time::Duration;
 

@@ -13,6 +13,7 @@ mod server;
 use std::time::Duration;
 
 use fastrand::Rng;
+use maskgate::policy::rate::Counting;
 use maskgate::store::Said;
 use maskgate::time::Tick;
 
@@ -30,6 +31,9 @@ const SPAN: u64 = 5 * SECOND;
 const REPLICAS: usize = 3;
 /// The smallest of the replicas' shares: what is left over goes to the first.
 const SHARE: usize = ADMISSIONS / REPLICAS;
+/// A burst of the limit's own, where there is one: so many in a second.
+const BURST: usize = 4;
+const BURST_SHARE: usize = BURST / REPLICAS;
 /// For so long (µs) a replica waits for an answer. Far longer than in truth, so that much happens
 /// meanwhile.
 const DEADLINE: u64 = SECOND / 4;
@@ -62,6 +66,8 @@ struct World {
     log: Vec<u64>,
     /// Whether an answer may fail to come.
     loses_answers: bool,
+    /// Whether the limit has a burst of its own.
+    has_burst: bool,
     /// Whether each replica gets as many requests as any other, and answers come at once: then no
     /// loss adds anything.
     is_even: bool,
@@ -81,16 +87,19 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, has_burst: bool) -> Self {
+        let burst = if has_burst { BURST } else { ADMISSIONS };
+        let start = |place| Replica::start(place, burst, Counting::Admitted);
         let mut world = Self {
             seed,
             rng: Rng::with_seed(seed),
             now: 100 * SECOND,
             server: Server::default(),
-            replicas: (0..).take(REPLICAS).map(Replica::start).collect(),
+            replicas: (0..).take(REPLICAS).map(start).collect(),
             in_flight: Vec::new(),
             log: Vec::new(),
             loses_answers: false,
+            has_burst,
             is_even: false,
             troubled: None,
             lost: None,
@@ -107,14 +116,24 @@ impl World {
     }
 
     /// How many were admitted in the span that ends now.
-    fn taken(&self) -> usize {
-        let gone = self.log.partition_point(|at| at + SPAN <= self.now);
+    fn taken(&self, span: u64) -> usize {
+        let gone = self.log.partition_point(|at| at + span <= self.now);
         self.log.len() - gone
+    }
+
+    /// How many may be in any span of so long, and how many of them are one replica's share.
+    fn bounds(&self) -> Vec<(u64, usize, usize)> {
+        let burst = self.has_burst.then_some((SECOND, BURST, BURST_SHARE));
+        [(SPAN, ADMISSIONS, SHARE)].into_iter().chain(burst).collect()
+    }
+
+    fn has_room(&self) -> bool {
+        self.bounds().iter().all(|(span, most, _)| self.taken(*span) < *most)
     }
 
     /// One request to one replica.
     fn request(&mut self, nth: usize) {
-        let before = self.taken();
+        let has_room = self.has_room();
         let replica = self.replicas[nth];
         let is_admitted = match replica.request(&mut self.server, self.now) {
             Begun::Decided(is_admitted) => is_admitted,
@@ -130,7 +149,7 @@ impl World {
         }
         if self.is_calm() {
             let seed = self.seed;
-            assert_eq!(is_admitted, before < ADMISSIONS, "{before}: MASKGATE_SEED={seed}");
+            assert_eq!(is_admitted, has_room, "MASKGATE_SEED={seed}");
         }
         self.assert_kept();
     }
@@ -174,11 +193,12 @@ impl World {
     }
 
     fn assert_kept(&self) {
-        let holds_a_loss = self.lost.is_some_and(|at| self.now < at + SPAN);
-        let more = if holds_a_loss && !self.is_even { ADMISSIONS - SHARE } else { 0 };
-        let most = ADMISSIONS + more;
-        let (taken, seed) = (self.taken(), self.seed);
-        assert!(taken <= most, "{taken} of {most}: MASKGATE_SEED={seed}");
+        for (span, most, share) in self.bounds() {
+            let holds_a_loss = self.lost.is_some_and(|at| self.now < at + span);
+            let more = if holds_a_loss && !self.is_even { most - share } else { 0 };
+            let (taken, seed, most) = (self.taken(span), self.seed, most + more);
+            assert!(taken <= most, "{taken} of {most} in {span} µs: MASKGATE_SEED={seed}");
+        }
     }
 
     fn trouble(&mut self, kinds: &[Trouble]) {
@@ -252,8 +272,12 @@ impl World {
             self.trouble(kinds);
         }
         self.heal();
-        // In bursts, evenly, or all at one.
-        let (count, nth) = (self.rng.usize(..4), self.rng.usize(..REPLICAS));
+        let nth = self.rng.usize(..REPLICAS);
+        if self.rng.u8(..32) == 0 && !self.is_even {
+            // All at one.
+            (0..2 * ADMISSIONS).for_each(|_| self.request(nth));
+        }
+        let count = self.rng.usize(..4);
         let count = if self.is_even { count * REPLICAS } else { count };
         for each in 0..count {
             self.request((nth + each) % REPLICAS);
@@ -269,9 +293,10 @@ impl World {
     }
 }
 
-/// The world that the seed makes.
-fn world() -> World {
-    World::new(std::env::var("MASKGATE_SEED").map_or(SEED, |seed| seed.parse().unwrap()))
+/// The world that the seed makes, by a limit without and with a burst of its own.
+fn worlds() -> [World; 2] {
+    let seed = std::env::var("MASKGATE_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+    [false, true].map(|has_burst| World::new(seed, has_burst))
 }
 
 fn run(mut world: World, steps: u32, kinds: &[Trouble]) {
@@ -283,24 +308,42 @@ fn run(mut world: World, steps: u32, kinds: &[Trouble]) {
 
 #[test]
 fn together_they_admit_what_one_log_would() {
-    run(world(), 200_000, &[Trouble::None]);
+    for world in worlds() {
+        run(world, 100_000, &[Trouble::None]);
+    }
 }
 
 #[test]
 fn whatever_is_lost_only_its_window_holds_more_and_no_more_than_the_others_shares() {
-    let world = World { loses_answers: true, ..world() };
-    run(world, 400_000, &[Trouble::None, Trouble::Loss, Trouble::Flush, Trouble::Cut]);
+    for world in worlds() {
+        let world = World { loses_answers: true, ..world };
+        run(world, 300_000, &[Trouble::None, Trouble::Loss, Trouble::Flush, Trouble::Cut]);
+    }
 }
 
 #[test]
 fn where_traffic_is_even_no_loss_of_the_store_adds_anything() {
-    let world = World { is_even: true, ..world() };
-    run(world, 400_000, &[Trouble::None, Trouble::Loss, Trouble::Flush]);
+    for world in worlds() {
+        let world = World { is_even: true, ..world };
+        run(world, 300_000, &[Trouble::None, Trouble::Loss, Trouble::Flush]);
+    }
+}
+
+#[test]
+fn offers_are_kept_to_the_share_too_and_all_told_while_the_store_may_lack_some() {
+    let (mut server, now) = (Server::default(), 100 * SECOND);
+    let replica = Replica::start(1, ADMISSIONS, Counting::Offered);
+    replica.link(&mut server, now);
+    let admitted = (0..ADMISSIONS).filter(|_| match replica.request(&mut server, now) {
+        Begun::Decided(is_admitted) => is_admitted,
+        Begun::Asked(asked) => asked.ends(true, now),
+    });
+    assert_eq!((admitted.count(), server.charges()), (SHARE, ADMISSIONS));
 }
 
 #[test]
 fn a_store_that_is_lost_for_good_leaves_each_its_share_and_together_they_admit_the_whole() {
-    let mut world = World::new(7);
+    let mut world = World::new(7, false);
     let mut most = 0;
     world.replicas.iter().for_each(|replica| replica.is_linked.set(false));
     world.troubled = Some(u64::MAX - 2 * UNTIL_WHOLE);
@@ -308,8 +351,8 @@ fn a_store_that_is_lost_for_good_leaves_each_its_share_and_together_they_admit_t
         world.now += world.rng.u64(..SECOND / 4);
         let nth = world.rng.usize(..REPLICAS);
         world.request(nth);
-        assert!(world.taken() <= ADMISSIONS);
-        most = most.max(world.taken());
+        world.assert_kept();
+        most = most.max(world.taken(SPAN));
     }
     assert_eq!(most, ADMISSIONS);
     assert!(world.log.len() > 1000);

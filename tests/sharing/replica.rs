@@ -9,6 +9,7 @@ use maskgate::classify::RequestClass;
 use maskgate::policy::Policy;
 use maskgate::policy::endpoint::Endpoint;
 use maskgate::policy::limit::Limits;
+use maskgate::policy::rate::Counting;
 use maskgate::policy::rate::Part;
 use maskgate::policy::rate::RateLimit;
 use maskgate::policy::rate::RateRule;
@@ -76,11 +77,13 @@ pub(crate) struct InFlight {
 }
 
 impl Replica {
-    /// The one at this place. It is never freed: requests are under way that borrow of it.
-    pub(crate) fn start(place: u32) -> &'static Self {
-        let [two, five] = [2, 5].map(|number| NonZeroU32::new(number).unwrap());
-        let limit = RateLimit::new(two, span(), five).unwrap();
-        let rate = RateRule { limit, ..RateRule::default() };
+    /// The one at this place, which keeps to so many in a second. It is never freed: requests are
+    /// under way that borrow of it.
+    pub(crate) fn start(place: u32, burst: usize, count: Counting) -> &'static Self {
+        let factor = u32::try_from(burst / 2).unwrap();
+        let [two, factor] = [2, factor].map(|number| NonZeroU32::new(number).unwrap());
+        let limit = RateLimit::new(two, span(), factor).unwrap();
+        let rate = RateRule { limit, count, ..RateRule::default() };
         let origin = Origin { scheme: Scheme::Http, host: "127.0.0.1".into(), port: 9000 };
         let limits = Limits { rate, ..Limits::default() };
         let replicas = NonZeroU32::new(u32::try_from(REPLICAS).unwrap()).unwrap();
@@ -137,7 +140,7 @@ impl Replica {
         match sharing.begin(self.is_linked.get()) {
             Step::Decided(decision) => Begun::Decided(is_admitted(&decision)),
             Step::Ask(asking) => {
-                let (heard, said) = server.admit(asking.question.epoch, now);
+                let (heard, said) = server.admit(&asking.question, now);
                 Begun::Asked(Box::new(InFlight {
                     replica: self,
                     sharing,

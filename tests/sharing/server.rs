@@ -5,11 +5,13 @@ use std::time::Duration;
 use maskgate::store::Count;
 use maskgate::store::Epoch;
 use maskgate::store::Heard;
+use maskgate::store::Question;
 use maskgate::store::Said;
 use maskgate::store::StoreBound;
+use maskgate::store::StoreCharge;
 use maskgate::time::Tick;
 
-use crate::ADMISSIONS;
+use crate::SECOND;
 use crate::SPAN;
 
 /// Its clock is ahead of the replicas'.
@@ -41,25 +43,52 @@ impl Server {
         Heard { epoch: Epoch(epoch), server, at: Tick::from_micros(now) }
     }
 
-    pub(crate) fn admit(&mut self, believed: Epoch, now: u64) -> (Heard, Said) {
+    pub(crate) fn admit(&mut self, question: &Question<'_>, now: u64) -> (Heard, Said) {
         let heard = self.hear(now);
         // Nobody asks for what is older than a minute.
         let left = self.times.partition_point(|at| at + 12 * SPAN <= heard.server);
         self.times.drain(..left);
-        if heard.epoch != believed {
+        if heard.epoch != question.epoch {
             return (heard, Said::OtherEpoch);
         }
-        let taken = self.times.iter().filter(|at| **at + SPAN > heard.server).count();
-        let count =
-            |taken: usize| Count { taken: u32::try_from(taken).unwrap(), ..Count::default() };
-        if taken >= ADMISSIONS {
-            let nth = self.times[self.times.len() - ADMISSIONS];
-            let retry_after = Duration::from_micros(nth + SPAN - heard.server);
-            let bound = StoreBound::Window;
-            return (heard, Said::Denied { retry_after, bound, count: count(taken) });
+        let burst = question.limit.burst_admissions();
+        let denied = [
+            (Some(question.limit.admissions()), SPAN, StoreBound::Window),
+            (burst, SECOND, StoreBound::Burst),
+        ]
+        .into_iter()
+        .filter_map(|(most, span, bound)| {
+            let most = usize::try_from(most?.get()).unwrap();
+            let nth = self.times.len().checked_sub(most)?;
+            let free = self.times[nth] + span;
+            (free > heard.server).then(|| (free - heard.server, bound))
+        })
+        .max_by_key(|(wait, _)| *wait);
+        if denied.is_none() || question.charge == StoreCharge::Offered {
+            self.times.push(heard.server);
         }
-        self.times.push(heard.server);
-        (heard, Said::Admitted { charged_at: heard.server, count: count(taken + 1) })
+        let count = self.count(heard.server);
+        let said = match denied {
+            Some((wait, bound)) => {
+                Said::Denied { retry_after: Duration::from_micros(wait), bound, count }
+            }
+            None => Said::Admitted { charged_at: heard.server, count },
+        };
+        (heard, said)
+    }
+
+    /// How full it is at this moment of its own clock.
+    fn count(&self, server: u64) -> Count {
+        let within = |span| {
+            let taken = self.times.iter().filter(|at| **at + span > server).count();
+            u32::try_from(taken).unwrap()
+        };
+        Count { taken: within(SPAN), burst_taken: within(SECOND), ..Count::default() }
+    }
+
+    /// How many requests it knows of, whenever they came.
+    pub(crate) const fn charges(&self) -> usize {
+        self.times.len()
     }
 
     /// Takes in what a replica admitted by itself so long ago.

@@ -159,6 +159,12 @@ impl Changes {
         }
     }
 
+    /// Whether anything is to be told in these buckets of what has ended.
+    pub(in crate::store) fn owes(&self, of: impl Fn(Bucket) -> bool) -> bool {
+        self.ends.iter().any(|word| of(word.bucket()))
+            || self.forgets.keys().any(|service| of(Bucket::of(*service)))
+    }
+
     /// Takes some of what is to be told in these buckets, in the order in which it is to be told.
     /// Each word is to be [`told`](Self::told) or [`untold`](Self::untold).
     pub(in crate::store) fn take(

@@ -50,8 +50,10 @@ fn what_the_store_holds_is_told_when_it_ends() {
     let mut changes = begun();
     changes.held(ID);
     assert!(tell(&mut changes).is_empty() && changes.is_clear(SERVICE));
+    assert!(!changes.owes(|_| true), "it has not ended");
     drop(changes.end(ID, GRANTED));
     assert!(changes.is_clear(SERVICE), "its room is held until then");
+    assert!(changes.owes(|bucket| bucket == Bucket::of(SERVICE)) && !changes.owes(|_| false));
     assert_eq!(tell(&mut changes), ["End"]);
     assert_eq!(changes.sizes(), (0, 0));
 }
