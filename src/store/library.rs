@@ -7,6 +7,7 @@ use redis::Cmd;
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
+use siphasher::sip::SipHasher13;
 
 use crate::policy::rate::RateLimit;
 use crate::store::fault::Fault;
@@ -23,6 +24,8 @@ use crate::time::Tick;
 
 /// Both parts, as FUNCTION LOAD takes them: windows, and behind them pools.
 const SOURCE: &str = concat!(include_str!("maskgate.lua"), include_str!("pools.lua"));
+/// The name of the library in its source, of the format of the data.
+const FORMAT: &str = "maskgate_1";
 /// How a line begins that registers a function, which a script has not.
 const REGISTERS: &str = "redis.register_function";
 
@@ -61,25 +64,6 @@ impl Function {
         Self::Forget,
     ];
 
-    /// Its name with the version of the library, so that two versions can be there at once.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Admit => "maskgate_1_admit",
-            Self::GiveBack => "maskgate_1_give_back",
-            Self::Push => "maskgate_1_push",
-            Self::Epoch => "maskgate_1_epoch",
-            Self::Place => "maskgate_1_place",
-            Self::Claim => "maskgate_1_pool_claim",
-            Self::Commit => "maskgate_1_pool_commit",
-            Self::Return => "maskgate_1_pool_return",
-            Self::BeginCount => "maskgate_1_pool_recount_begin",
-            Self::CountPage => "maskgate_1_pool_recount_page",
-            Self::EndCount => "maskgate_1_pool_recount_end",
-            Self::Seen => "maskgate_1_pool_seen",
-            Self::Forget => "maskgate_1_pool_forget",
-        }
-    }
-
     /// Its name within the source.
     const fn local_name(self) -> &'static str {
         match self {
@@ -97,6 +81,13 @@ impl Function {
             Self::Seen => "pool_seen",
             Self::Forget => "pool_forget",
         }
+    }
+
+    /// Its name in a library of this name.
+    fn name(self, library: &str) -> String {
+        // `begin` by itself says nothing.
+        let name = if self == Self::Epoch { "epoch" } else { self.local_name() };
+        format!("{library}_{name}")
     }
 
     #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless enum")]
@@ -141,48 +132,53 @@ pub struct Question<'l> {
 
 /// How the functions of one server are called.
 #[derive(Clone, Debug)]
-pub(super) enum Library {
-    /// By their names.
-    Functions,
-    /// By the hashes of scripts, in the order of [`Function::index`].
-    Scripts(Vec<String>),
+pub(super) struct Library {
+    /// By which command.
+    command: &'static str,
+    /// By which names, in the order of [`Function::index`]: those that they are registered under, or
+    /// the hashes of scripts.
+    names: Vec<String>,
+}
+
+/// The library's own name on a server: that of the format and of the source, so that the libraries of
+/// two versions of this program are there side by side.
+fn library_name() -> String {
+    let hash = SipHasher13::new_with_keys(0, 0).hash(SOURCE.as_bytes());
+    format!("{FORMAT}_{hash:016x}")
 }
 
 impl Library {
-    /// Makes sure that the library is there. Another version of it may be there too.
+    /// Makes sure that the library is there.
     pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Self, Fault> {
-        let loaded: Result<String, RedisError> =
-            cmd("FUNCTION").arg("LOAD").arg(SOURCE).query_async(connection).await;
+        let name = library_name();
+        let loaded: Result<String, RedisError> = cmd("FUNCTION")
+            .arg("LOAD")
+            .arg(SOURCE.replace(FORMAT, &name))
+            .query_async(connection)
+            .await;
+        let names = || Function::ALL.map(|function| function.name(&name)).into();
         match loaded {
-            Ok(_) => return Ok(Self::Functions),
+            Ok(_) => return Ok(Self { command: "FCALL", names: names() }),
             Err(error) if error.to_string().contains("already exists") => {
-                return Ok(Self::Functions);
+                return Ok(Self { command: "FCALL", names: names() });
             }
             Err(error) if error.is_io_error() => return Err(error.into()),
             // An older server, or a user who may not load functions.
             Err(_) => {}
         }
-        let mut hashes = Vec::new();
+        let mut names = Vec::new();
         for function in Function::ALL {
             let hash =
                 cmd("SCRIPT").arg("LOAD").arg(function.script()).query_async(connection).await;
-            hashes.push(hash?);
+            names.push(hash?);
         }
-        Ok(Self::Scripts(hashes))
+        Ok(Self { command: "EVALSHA", names })
     }
 
     /// A call of a function that concerns these keys of a bucket.
     pub(super) fn call(&self, function: Function, bucket: Bucket, keys: &[String]) -> Cmd {
-        let mut call = match self {
-            Self::Functions => cmd("FCALL"),
-            Self::Scripts(_) => cmd("EVALSHA"),
-        };
-        match self {
-            Self::Functions => call.arg(function.name()),
-            Self::Scripts(hashes) => {
-                call.arg(hashes.get(function.index()).map_or("", String::as_str))
-            }
-        };
+        let mut call = cmd(self.command);
+        call.arg(self.names.get(function.index()).map_or("", String::as_str));
         call.arg(keys.len().saturating_add(1)).arg(bucket.epoch_name()).arg(keys);
         call
     }
@@ -239,16 +235,17 @@ impl Library {
 
 #[cfg(test)]
 mod tests {
+    use super::FORMAT;
     use super::Function;
     use super::REGISTERS;
     use super::SOURCE;
 
     #[test]
-    fn every_function_is_registered_with_the_librarys_version() {
-        assert!(SOURCE.starts_with("#!lua name=maskgate_1\n"));
+    fn every_function_is_registered_under_the_librarys_name() {
+        assert!(SOURCE.starts_with(&format!("#!lua name={FORMAT}\n")));
         for function in Function::ALL {
-            let registered =
-                format!("{REGISTERS}('{}', {})\n", function.name(), function.local_name());
+            let name = function.name(FORMAT);
+            let registered = format!("{REGISTERS}('{name}', {})\n", function.local_name());
             assert!(SOURCE.contains(&registered), "{registered}");
         }
     }

@@ -293,6 +293,20 @@ async fn reminders_without_end_put_off_no_sign_of_life() {
 }
 
 #[tokio::test]
+async fn beside_the_library_of_another_version_a_gateway_has_its_own() {
+    const OTHER: &str = "#!lua name=maskgate_1\n\
+        redis.register_function('maskgate_1_epoch', function() return redis.error_reply('ERR') end)";
+    let (redis, upstream) =
+        (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(200, "{}")));
+    let mut load = redis::cmd("FUNCTION");
+    load.arg("LOAD").arg(OTHER).query::<String>(&mut redis.connect()).unwrap();
+    let gateway = sharing(&redis, &upstream, "").await;
+    stands(&gateway, "trusted").await;
+    assert_eq!(gateway.send(&Request::get(service_path("/Sessions"))).await.status, 200);
+    gateway.assert_metric("maskgate_store_decisions_total{result=\"admitted\"}", 1.0).await;
+}
+
+#[tokio::test]
 async fn every_offer_is_charged_where_offers_count() {
     let (redis, upstream) =
         (Server::start(Engine::Redis), Upstream::behaving(Behaviour::Answer(200, "{}")));
