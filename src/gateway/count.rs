@@ -25,6 +25,7 @@ use crate::sid::Sid;
 use crate::store::ChangeId;
 use crate::store::CountKey;
 use crate::store::Links;
+use crate::store::PoolStance;
 use crate::store::PoolStanding;
 use crate::store::Turn;
 
@@ -44,6 +45,8 @@ pub(super) struct Count {
     pub(super) account: Option<Sid>,
     /// Where replicas share its pools.
     pub(super) links: Option<Rc<Links>>,
+    /// Who decided about them when it began, where there is a store.
+    pub(super) began: Option<PoolStance>,
 }
 
 impl Count {
@@ -59,6 +62,10 @@ impl Count {
         let limits = &self.policy.limits.pools;
         let numbers = time::timeout(limits.count_timeout, self.numbers()).await;
         let now = self.shared.clock.now();
+        if self.shared.pool_stance(self.service) != self.began {
+            // What was changed through the store meanwhile is not in it.
+            return counting.shared();
+        }
         let outcome = match numbers {
             Ok(Ok(Listed { numbers, account })) => {
                 counting.told_account(account);

@@ -53,6 +53,14 @@ pub(super) struct Question {
     pub(super) change: Change,
 }
 
+/// What the pools of this process say of a request.
+pub(super) enum OwnRoom {
+    /// It goes on with this room; with none where nobody follows it.
+    Pass(Option<Hold>),
+    /// It has waited for what was not known, and is to ask again whoever decides by now.
+    Again,
+}
+
 impl Shared {
     /// The rule for a service: that of its account, where a count has told whose it is, and
     /// until then that of the caller. Whoever claims to be somebody else has no other.
@@ -75,8 +83,7 @@ impl Gateway {
         let limit = asker.checked.policy.limits.pools.count_timeout;
         let room = match &self.links {
             None => {
-                let room =
-                    time::timeout(limit, self.certain_room(&asker, question, None)).await;
+                let room = time::timeout(limit, self.certain_room(&asker, question)).await;
                 room.map(|room| room.map(|hold| hold.map(Held::own)))
             }
             // In a box, so that it takes no room in a request of a gateway that is alone.
@@ -102,53 +109,68 @@ impl Gateway {
         }
     }
 
-    /// By the pools of this process; where it is one of so many replicas that cannot ask each other,
-    /// by its share of what is free.
-    pub(super) async fn certain_room(
+    /// By the pools of this process alone.
+    async fn certain_room(
+        &self,
+        asker: &Asker<'_>,
+        question: Question,
+    ) -> Result<Option<Hold>, Denial> {
+        loop {
+            if let OwnRoom::Pass(hold) = self.own_room(asker, question, None).await? {
+                return Ok(hold);
+            }
+        }
+    }
+
+    /// Asks the pools of this process once; where it is one of so many replicas that cannot ask each
+    /// other, for its share of what is free.
+    pub(super) async fn own_room(
         &self,
         asker: &Asker<'_>,
         question: Question,
         share: Option<Part>,
-    ) -> Result<Option<Hold>, Denial> {
+    ) -> Result<OwnRoom, Denial> {
         let (service, checked) = (question.service, asker.checked);
-        loop {
-            // After a count it may be known for the first time whose service it is.
-            let rule = self.shared.pool_rule(checked.policy, &checked.class, service);
-            match rule.mode {
-                Mode::Off => return Ok(None),
-                Mode::Shadow => return Ok(self.room_on_trial(asker, question, rule)),
-                Mode::Enforce => {}
+        // After a count it may be known for the first time whose service it is.
+        let rule = self.shared.pool_rule(checked.policy, &checked.class, service);
+        match rule.mode {
+            Mode::Off => return Ok(OwnRoom::Pass(None)),
+            Mode::Shadow => {
+                return Ok(OwnRoom::Pass(self.room_on_trial(asker, question, rule)));
             }
-            let claim = match share {
-                None => self.claim(asker, question, rule),
-                Some(part) => {
-                    let limits = self.shared.pools.share(service, rule, part);
-                    self.claim(asker, question, &PoolRule { limits, ..rule.clone() })
-                }
-            };
-            match claim {
-                Claim::Held(hold) => {
-                    self.recount_if_due(asker, service);
-                    return Ok(Some(hold));
-                }
-                Claim::Full(full) => {
-                    // Somebody may have made room where the gateway did not see it.
-                    self.recount_if_due(asker, service);
-                    let set_by = rule.set_by.clone();
-                    return Err(if full.limit < rule.limit(full.kind) {
-                        Denial::ShareUsed { service, full, set_by }
-                    } else {
-                        Denial::Full { service, full, set_by }
-                    });
-                }
-                Claim::Contested(vacancy) => vacancy.comes().await,
-                Claim::Uncounted => match self.counted(asker, service, None).await {
-                    CountOutcome::Counted => {}
-                    CountOutcome::Refused => return Ok(None), // as the request itself will be
-                    CountOutcome::Failed => return Err(Denial::Uncounted { service }),
-                },
-            }
+            Mode::Enforce => {}
         }
+        let claim = match share {
+            None => self.claim(asker, question, rule),
+            Some(part) => {
+                let limits = self.shared.pools.share(service, rule, part);
+                self.claim(asker, question, &PoolRule { limits, ..rule.clone() })
+            }
+        };
+        match claim {
+            Claim::Held(hold) => {
+                self.recount_if_due(asker, service);
+                return Ok(OwnRoom::Pass(Some(hold)));
+            }
+            Claim::Full(full) => {
+                // Somebody may have made room where the gateway did not see it.
+                self.recount_if_due(asker, service);
+                let set_by = rule.set_by.clone();
+                return Err(if full.limit < rule.limit(full.kind) {
+                    Denial::ShareUsed { service, full, set_by }
+                } else {
+                    Denial::Full { service, full, set_by }
+                });
+            }
+            Claim::Contested(vacancy) => vacancy.comes().await,
+            Claim::Uncounted => match self.counted(asker, service, None).await {
+                CountOutcome::Counted => {}
+                // As the request itself will be.
+                CountOutcome::Refused => return Ok(OwnRoom::Pass(None)),
+                CountOutcome::Failed => return Err(Denial::Uncounted { service }),
+            },
+        }
+        Ok(OwnRoom::Again)
     }
 
     fn claim(&self, asker: &Asker<'_>, question: Question, rule: &PoolRule) -> Claim {
@@ -233,6 +255,7 @@ impl Gateway {
             service,
             account: asker.checked.asked.account.sid(),
             links: links.map(Rc::clone),
+            began: self.shared.pool_stance(service),
         };
         task::spawn_local(count.run(counting));
     }

@@ -21,6 +21,7 @@ use crate::gateway::Gateway;
 use crate::gateway::Shared;
 use crate::gateway::held::Held;
 use crate::gateway::room::Asker;
+use crate::gateway::room::OwnRoom;
 use crate::gateway::room::Question;
 use crate::observe::store::RoomCall;
 use crate::policy::pools::ByKind;
@@ -33,7 +34,6 @@ use crate::pool::Denial;
 use crate::pool::Full;
 use crate::pool::Pools;
 use crate::sid::Sid;
-use crate::store::Bucket;
 use crate::store::Insistence;
 use crate::store::Links;
 use crate::store::PoolChange;
@@ -83,7 +83,10 @@ impl Gateway {
             }
             let step = match store.pool_stance(service, self.shared.clock.now()) {
                 PoolStance::Alone(since) => {
-                    return self.room_alone((store, since), asker, question, room).await;
+                    match self.room_alone((store, since), asker, question).await? {
+                        OwnRoom::Pass(hold) => return Ok(Some(Held::alone(hold, room))),
+                        OwnRoom::Again => Step::Anew,
+                    }
                 }
                 PoolStance::Soon => Step::Wait(AGAIN),
                 PoolStance::Ask => self.ask_for_room(links, asker, &room, rule).await,
@@ -198,17 +201,14 @@ impl Gateway {
         (store, since): (&Arc<Store>, Option<Tick>),
         asker: &Asker<'_>,
         question: Question,
-        room: Room,
-    ) -> Result<Option<Held>, Denial> {
+    ) -> Result<OwnRoom, Denial> {
         let service = question.service;
         self.observer.metrics.count_room_call(RoomCall::Alone);
         if let Some(since) = since {
             self.shared.pools.forget_before(service, since);
         }
         let share = match store.config.on_loss {
-            OnLoss::LocalShare => {
-                Some(store.part(Bucket::of(service), self.shared.clock.now()))
-            }
+            OnLoss::LocalShare => Some(store.pool_part(service, self.shared.clock.now())),
             OnLoss::LocalFull => None,
             OnLoss::Closed
                 if question.change.needs_room()
@@ -216,10 +216,9 @@ impl Gateway {
             {
                 return Err(Denial::Uncounted { service });
             }
-            OnLoss::Open | OnLoss::Closed => return Ok(Some(Held::alone(None, room))),
+            OnLoss::Open | OnLoss::Closed => return Ok(OwnRoom::Pass(None)),
         };
-        let hold = self.certain_room(asker, question, share).await?;
-        Ok(Some(Held::alone(hold, room)))
+        self.own_room(asker, question, share).await
     }
 }
 
@@ -244,6 +243,11 @@ pub(super) fn told(standing: &PoolStanding, now: Tick) -> (ByKind<u32>, Option<T
 }
 
 impl Shared {
+    /// Who decides about the pools of a service, where there is a store.
+    pub(super) fn pool_stance(&self, service: Sid) -> Option<PoolStance> {
+        self.store.as_ref().map(|store| store.pool_stance(service, self.clock.now()))
+    }
+
     /// An answer that passed has shown a number in a pool.
     pub(super) fn number_seen(&self, service: Sid, number: Sid, kind: PoolKind) {
         self.pools.seen(service, number, kind);

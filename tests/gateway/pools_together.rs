@@ -11,6 +11,8 @@ use maskgate::backend::Backend;
 use maskgate::sid::Sid;
 use maskgate::store::Bucket;
 use maskgate::time::Clock;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 
 use crate::pools::behind;
@@ -51,6 +53,16 @@ impl Scene {
         pools: &str,
         between: impl Fn(&Received) -> Between + Send + Sync + 'static,
     ) -> Self {
+        Self::waiting("2s", on_loss, pools, between).await
+    }
+
+    /// The same where each waits so long for the upstream.
+    async fn waiting(
+        response: &str,
+        on_loss: &str,
+        pools: &str,
+        between: impl Fn(&Received) -> Between + Send + Sync + 'static,
+    ) -> Self {
         let redis = Server::start(Engine::Redis);
         let (upstream, backend) = Upstream::backend(Interference::new(between));
         let service = behind(&backend, "POST", "/v1/Services", "UniqueName=a").await;
@@ -60,7 +72,7 @@ impl Scene {
              limits: {{ {RATE}, pools: {{ {pools} }} }}\n",
             redis.url()
         );
-        let to = format!("url: {}, timeouts: {{ response: 2s }}", upstream.url());
+        let to = format!("url: {}, timeouts: {{ response: {response} }}", upstream.url());
         let mut gateways = Vec::new();
         for _ in 0..3 {
             gateways.push(Gateway::toward(&to, &yaml, Clock::system()).await);
@@ -113,6 +125,22 @@ impl Scene {
         assert!(reply.message().contains(part), "{part}: {}", reply.message());
     }
 
+    /// A number is added while the test goes on.
+    fn begin_add(&self, gateway: usize, number: u32) -> JoinHandle<Reply> {
+        let (address, add) = (self.gateways[gateway].address, self.add(number, ""));
+        tokio::spawn(async move { Connection::open(address).await.send(&add).await })
+    }
+
+    /// Waits until the upstream has been asked so often for such a thing.
+    async fn upstream_has(&self, many: usize, of: impl Fn(&Received) -> bool) {
+        let waited = tokio::time::timeout(RECOVERY, async {
+            while self.upstream.received().iter().filter(|each| of(each)).count() < many {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        waited.await.unwrap();
+    }
+
     /// Whether one more is refused in these words. Nothing but a refusal or its addition comes of it.
     async fn is_full(&self, gateway: usize, number: u32, part: &str) -> bool {
         let reply = self.added(gateway, number, "").await;
@@ -162,6 +190,13 @@ impl Scene {
             .arg(lease.as_micros().to_string());
         let client = redis::Client::open(self.redis.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let library = concat!(
+            include_str!("../../src/store/maskgate.lua"),
+            include_str!("../../src/store/pools.lua")
+        );
+        let mut load = redis::cmd("FUNCTION");
+        load.arg("LOAD").arg("REPLACE").arg(library);
+        load.query_async::<String>(&mut connection).await.unwrap();
         call.query_async::<redis::Value>(&mut connection).await.unwrap();
     }
 }
@@ -310,6 +345,48 @@ async fn without_the_store_each_has_its_share_of_what_is_free_and_after_it_one_c
     }
     assert!((after - before - 1.0).abs() < 0.1, "one has counted: {before}, {after}");
     assert_eq!(scene.there().await, [0, 10]);
+}
+
+#[tokio::test]
+async fn whoever_waited_without_the_store_asks_it_when_it_decides_again() {
+    let (pages, adds) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let is_held = Arc::new(AtomicBool::new(false));
+    let (held_pages, held_adds, first) =
+        (Arc::clone(&pages), Arc::clone(&adds), Arc::clone(&is_held));
+    let between = move |received: &Received| {
+        if is_add(received) {
+            Between::Wait(Arc::clone(&held_adds))
+        } else if is_page(received) && first.swap(false, Ordering::SeqCst) {
+            Between::Wait(Arc::clone(&held_pages))
+        } else {
+            Between::Nothing
+        }
+    };
+    let pools = "unreserved: 3, count_timeout: 60s";
+    let mut scene = Scene::waiting("60s", "local_share", pools, between).await;
+    for gateway in &scene.gateways {
+        let service = Request::get(format!("/v1/Services/{}", scene.service));
+        assert_eq!(gateway.send(&service).await.status, 200, "it knows whom it asks for");
+    }
+    scene.redis.kill();
+    scene.all_stand("lost").await;
+    is_held.store(true, Ordering::SeqCst);
+    let alone = scene.begin_add(0, 0);
+    scene.upstream_has(1, is_page).await;
+    scene.redis.start_again();
+    scene.all_stand("trusted").await;
+    let together: Vec<_> = (1..=3).map(|number| scene.begin_add(1, number)).collect();
+    scene.upstream_has(3, is_add).await;
+    // What it counts without the store is nothing: its share would be one of three.
+    pages.add_permits(1);
+    scene.gateways[0].reaches("maskgate_store_pool_claims_total{result=\"full\"}", 1.0).await;
+    adds.add_permits(4);
+    for add in together {
+        assert_eq!(add.await.unwrap().status, 201);
+    }
+    let reply = alone.await.unwrap();
+    assert_eq!((reply.status, reply.code()), (400, 80622), "{:?}", reply.json());
+    assert_eq!(scene.there().await, [0, 3]);
 }
 
 #[tokio::test]
