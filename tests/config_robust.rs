@@ -40,7 +40,7 @@ fn check(bytes: &[u8], variables: Vec<(String, String)>) {
 }
 
 /// Words that a configuration is made of, and such as break it.
-const WORDS: [&str; 97] = [
+const WORDS: [&str; 98] = [
     "upstream",
     "url",
     "host",
@@ -107,6 +107,7 @@ const WORDS: [&str; 97] = [
     "redis://h",
     "traces",
     "otlp",
+    "headers_file",
     "sample",
     "queue",
     "log",

@@ -397,6 +397,7 @@ fn every_key_of_traces_can_be_set() {
         collector: Origin { scheme: Scheme::Http, host: "collector".to_owned(), port: 4318 },
         path: "/v1/traces".to_owned(),
         tls: None,
+        headers: None,
         sample: Sample::new(0.01).unwrap(),
         timeout: Duration::from_secs(10),
         queue: NonZeroUsize::new(4096).unwrap(),

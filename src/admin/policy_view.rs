@@ -25,6 +25,7 @@ use crate::policy::pools::PoolRule;
 use crate::policy::rate::Counting;
 use crate::policy::rate::Mode;
 use crate::policy::rate::RateRule;
+use crate::policy::traces::Otlp;
 use crate::policy::upstream::HostHeader;
 use crate::policy::upstream::Upstream;
 use crate::state::Reload;
@@ -62,6 +63,18 @@ fn settings(settings: &Settings) -> Value {
         "workers": settings.workers,
         "drain_seconds": settings.drain.as_secs_f64(),
         "allow_reset": settings.resets == Resets::Allowed,
+        "traces": settings.traces.as_ref().map(traces),
+    })
+}
+
+fn traces(otlp: &Otlp) -> Value {
+    json!({
+        "endpoint": format!("{}{}", otlp.collector, otlp.path),
+        "sample": otlp.sample.share(),
+        "timeout_seconds": otlp.timeout.as_secs_f64(),
+        "queue": otlp.queue,
+        "tls": otlp.tls.is_some(),
+        "headers_file": otlp.headers.as_ref().map(|file| file.display().to_string()),
     })
 }
 

@@ -10,8 +10,18 @@ use crate::sid::SidKind;
 const TOKEN_LENGTH: usize = 24;
 
 /// What stands behind a key with one of these in its name is hidden, to the end of the line.
-const TELLING: [&str; 6] =
-    ["password", "passwd", "passphrase", "secret", "token", "credential"];
+const TELLING: [&str; 10] = [
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "auth",
+    "bearer",
+    "api_key",
+    "api-key",
+    "apikey",
+];
 
 /// `text` with everything that could be a secret, and every control character, replaced by
 /// asterisks and spaces, one for each character, so that columns stay where they are.
@@ -106,6 +116,8 @@ mod tests {
             ("x: { db-Password : \"a b\", y: 1 }", "x: { db-Password : \"* *\"* ** * *"),
             ("api_secret_2='x'", "api_secret_2='*'"),
             ("MASKGATE_TOKEN=x", "MASKGATE_TOKEN=*"),
+            ("  x-api-key: a1", "  x-api-key: **"),
+            ("authorization: Basic x", "authorization: ***** *"),
             ("upstream.password", "upstream.password"),
             ("a token, which: none", "a token, which: none"),
             ("# a token, [password: x]", "# a token, [password: **"),

@@ -373,6 +373,7 @@ pub(crate) struct RawOtlp {
     pub(crate) sample: Option<PartOfOne>,
     pub(crate) timeout: Option<Word<Duration>>,
     pub(crate) queue: Option<Whole>,
+    pub(crate) headers_file: Option<Word<String>>,
     pub(crate) tls: Option<RawOtlpTls>,
 }
 

@@ -159,6 +159,7 @@ mod tests {
                 collector: Origin { scheme: Scheme::Http, host: "a".to_owned(), port: 4318 },
                 path: "/v1/traces".to_owned(),
                 tls: None,
+                headers: None,
                 sample: Sample::DEFAULT,
                 timeout: Otlp::TIMEOUT,
                 queue: Otlp::QUEUE,

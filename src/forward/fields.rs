@@ -57,8 +57,11 @@ impl Hop {
 }
 
 fn is_protected(name: &str) -> bool {
-    matches!(name, "host" | "authorization" | "forwarded" | "x-request-id")
-        || name.starts_with("content-")
+    // The gateway's own place in a trace too, which is written over the client's.
+    matches!(
+        name,
+        "host" | "authorization" | "forwarded" | "x-request-id" | "traceparent" | "tracestate"
+    ) || name.starts_with("content-")
         || name.starts_with("x-forwarded-")
 }
 

@@ -49,17 +49,20 @@ pub enum SpanFate {
     Late,
     /// The collector was busy, or refused.
     Refused,
+    /// The gateway ended before it was sent.
+    Ended,
 }
 
 impl SpanFate {
     /// Every fate, in the order of [`index`](Self::index).
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Exported,
         Self::Rejected,
         Self::QueueFull,
         Self::Unreachable,
         Self::Late,
         Self::Refused,
+        Self::Ended,
     ];
 
     /// A small number for arrays with one place for each fate.
@@ -77,6 +80,7 @@ impl SpanFate {
             Self::Unreachable => "unreachable",
             Self::Late => "late",
             Self::Refused => "refused",
+            Self::Ended => "ended",
         }
     }
 }
@@ -84,9 +88,10 @@ impl SpanFate {
 impl From<Fault> for SpanFate {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Unreachable => Self::Unreachable,
+            Fault::Unreachable | Fault::NoHeaders => Self::Unreachable,
             Fault::Late => Self::Late,
             Fault::Busy(_) | Fault::Refused(_) => Self::Refused,
+            Fault::Ended => Self::Ended,
         }
     }
 }

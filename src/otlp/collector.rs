@@ -3,6 +3,7 @@
 //! **Invariant:** a batch takes no longer than its time-out, whatever the collector does, and no more
 //! of an answer is read than [`ANSWER`].
 
+use std::fs;
 use std::io;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::otlp::Fault;
 use crate::otlp::message::ExportTraceServiceResponse;
+use crate::policy::headers_file;
 use crate::policy::traces::Otlp;
 
 /// The most bytes of an answer that are read.
@@ -93,12 +95,19 @@ impl Collector {
     }
 
     fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
-        Request::post(self.otlp.path.as_str())
+        let request = Request::post(self.otlp.path.as_str())
             .header(header::HOST, self.otlp.collector.authority())
             .header(header::CONTENT_TYPE, PROTOBUF)
             .header(header::USER_AGENT, USER_AGENT)
-            .body(Full::new(body))
-            .map_err(unreachable)
+            .body(Full::new(body));
+        let mut request = request.map_err(unreachable)?;
+        if let Some(file) = &self.otlp.headers {
+            // A few lines, once for a batch of a second.
+            let text = fs::read_to_string(file).map_err(|_| Fault::NoHeaders)?;
+            let headers = headers_file::parse(&text).map_err(|_| Fault::NoHeaders)?;
+            request.headers_mut().extend(headers);
+        }
+        Ok(request)
     }
 }
 

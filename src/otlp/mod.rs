@@ -36,12 +36,16 @@ pub struct Spans(mpsc::Sender<Span>);
 
 /// Spans that wait for a batch.
 #[derive(Debug)]
-pub struct Waiting(mpsc::Receiver<Span>);
+pub struct Waiting {
+    queue: mpsc::Receiver<Span>,
+    /// The batch that is gathered or sent.
+    batch: Vec<Span>,
+}
 
 /// A queue of so many spans.
 pub fn queue(most: NonZeroUsize) -> (Spans, Waiting) {
     let (sender, receiver) = mpsc::channel(most.get());
-    (Spans(sender), Waiting(receiver))
+    (Spans(sender), Waiting { queue: receiver, batch: Vec::with_capacity(BATCH) })
 }
 
 impl Spans {
@@ -66,14 +70,20 @@ pub enum Fault {
     /// It does not want such a batch.
     #[error("the collector refuses: {0}")]
     Refused(u16),
+    /// The file with the fields for it cannot be read, or says something else.
+    #[error("the file with the collector's headers cannot be read")]
+    NoHeaders,
+    /// The gateway ends before it has been sent.
+    #[error("the gateway has ended")]
+    Ended,
 }
 
 impl Fault {
     /// Whether the same batch may be taken later (OTLP/HTTP, "Failures").
     const fn is_passing(self) -> bool {
         match self {
-            Self::Unreachable | Self::Late | Self::Busy(_) => true,
-            Self::Refused(_) => false,
+            Self::Unreachable | Self::Late | Self::Busy(_) | Self::NoHeaders => true,
+            Self::Refused(_) | Self::Ended => false,
         }
     }
 }
@@ -94,31 +104,54 @@ pub enum Event {
 }
 
 /// Sends what waits, until the last of those who offer spans has gone and all of it is sent or
-/// dropped. Needs a runtime.
-pub async fn export(otlp: Otlp, mut waiting: Waiting, tell: impl Fn(Event)) {
-    let mut exporter = Exporter { collector: Collector::new(otlp), failing: None, tell };
-    while let Some(spans) = waiting.batch().await {
-        exporter.deliver(&spans).await;
+/// dropped, but no longer than until `over`. Needs a runtime.
+pub async fn export(
+    otlp: Otlp,
+    mut waiting: Waiting,
+    over: impl Future<Output = ()>,
+    tell: impl Fn(Event),
+) {
+    let exported = async {
+        let mut exporter =
+            Exporter { collector: Collector::new(otlp), failing: None, tell: &tell };
+        while waiting.gather().await {
+            exporter.deliver(&waiting.batch).await;
+        }
+        waiting.batch.clear();
+    };
+    tokio::select! {
+        biased;
+        () = exported => {}
+        () = over => {}
+    }
+    let left = count(waiting.batch.len().saturating_add(waiting.queue.len()));
+    if left > 0 {
+        tell(Event::Dropped(left, Fault::Ended));
     }
 }
 
+fn count(spans: usize) -> u64 {
+    u64::try_from(spans).unwrap_or(u64::MAX)
+}
+
 impl Waiting {
-    /// The next batch: what comes within [`DELAY`] of its first span. None at the end.
-    async fn batch(&mut self) -> Option<Vec<Span>> {
-        let mut spans = Vec::with_capacity(BATCH);
-        if self.0.recv_many(&mut spans, BATCH).await == 0 {
-            return None;
+    /// Gathers the next batch: what comes within [`DELAY`] of its first span. False at the end.
+    async fn gather(&mut self) -> bool {
+        let Self { queue, batch } = self;
+        batch.clear();
+        if queue.recv_many(batch, BATCH).await == 0 {
+            return false;
         }
-        let gather = async {
-            while let room @ 1.. = BATCH.saturating_sub(spans.len()) {
-                if self.0.recv_many(&mut spans, room).await == 0 {
+        let rest = async {
+            while let room @ 1.. = BATCH.saturating_sub(batch.len()) {
+                if queue.recv_many(batch, room).await == 0 {
                     break; // the end
                 }
             }
         };
         // Late is as usual: there were fewer than a batch holds.
-        drop(time::timeout(DELAY, gather).await);
-        Some(spans)
+        drop(time::timeout(DELAY, rest).await);
+        true
     }
 }
 
@@ -132,7 +165,7 @@ struct Exporter<T> {
 impl<T: Fn(Event)> Exporter<T> {
     /// Sends a batch, again where that may help.
     async fn deliver(&mut self, spans: &[Span]) {
-        let count = u64::try_from(spans.len()).unwrap_or(u64::MAX);
+        let count = count(spans.len());
         let body = batch::encode(spans, self.collector.instance());
         let mut retries = RETRIES.iter();
         loop {

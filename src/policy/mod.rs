@@ -7,6 +7,7 @@ pub mod clients;
 pub mod endpoint;
 pub mod field;
 mod handle;
+pub mod headers_file;
 pub mod limit;
 pub mod log;
 pub mod networks;

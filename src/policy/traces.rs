@@ -19,6 +19,9 @@ pub struct Otlp {
     pub path: String,
     /// How it is spoken to over TLS; none: over plain TCP.
     pub tls: Option<CollectorTls>,
+    /// The file of the headers that each batch is sent with, such as credentials: it is read for each
+    /// batch, so it may be changed at any time, and is kept nowhere.
+    pub headers: Option<PathBuf>,
     /// Of the requests whose caller says nothing of it: which share is traced.
     pub sample: Sample,
     /// How long a batch may take: 1 ms to 1 min.
@@ -85,6 +88,16 @@ impl Sample {
         (0.0..=1.0).contains(&share).then_some(Self { below })
     }
 
+    /// The share: 0 to 1.
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_precision_loss,
+        reason = "a share of 2^56, which f64 holds exactly: 0 to 2^56"
+    )]
+    pub const fn share(self) -> f64 {
+        self.below as f64 / Self::ALL.below as f64
+    }
+
     /// Whether the trace of this number is one of them. The same answer everywhere that samples by
     /// this share, and fewer are a part of more.
     #[expect(
@@ -113,6 +126,7 @@ mod tests {
             assert!((least..=most).contains(&taken), "{share}: {taken}");
         }
         assert_eq!(Sample::new(1.0), Some(Sample::ALL));
+        assert!((Sample::new(0.25).unwrap().share() - 0.25).abs() < 1e-9);
         assert!(Sample::ALL.takes(u128::MAX) && Sample::ALL.takes(1));
     }
 }

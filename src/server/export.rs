@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time;
 
@@ -15,8 +16,8 @@ use crate::policy::traces::Otlp;
 /// For what still waits when the last worker has ended.
 const LAST: Duration = Duration::from_secs(1);
 
-/// The task that sends them.
-pub(super) struct Export(Option<JoinHandle<()>>);
+/// The task that sends them, and what ends it.
+pub(super) struct Export(Option<(JoinHandle<()>, oneshot::Sender<()>)>);
 
 /// Begins to send what the tracer is offered; needs a runtime.
 pub(super) fn begin(otlp: Option<&Otlp>, metrics: &Arc<Metrics>) -> (Option<Tracer>, Export) {
@@ -25,16 +26,20 @@ pub(super) fn begin(otlp: Option<&Otlp>, metrics: &Arc<Metrics>) -> (Option<Trac
     let tracer = Tracer { spans, sample: otlp.sample };
     let metrics = Arc::clone(metrics);
     let tell = move |event| observe::traces::report(&metrics, event);
-    let task = tokio::spawn(otlp::export(otlp, waiting, tell));
-    (Some(tracer), Export(Some(task)))
+    let (end, ended) = oneshot::channel();
+    let over = async { drop(ended.await) };
+    let task = tokio::spawn(otlp::export(otlp, waiting, over, tell));
+    (Some(tracer), Export(Some((task, end))))
 }
 
 impl Export {
-    /// Ends it, a moment after all tracers have gone. What is not sent by then is lost.
-    pub(super) async fn end(self) {
-        let Some(mut task) = self.0 else { return };
-        if time::timeout(LAST, &mut task).await.is_err() {
-            task.abort();
+    /// Ends it when all tracers have gone: a moment later, or at once where nobody waits. What is not
+    /// sent by then is lost, and counted.
+    pub(super) async fn end(self, is_hurried: bool) {
+        let Some((mut task, end)) = self.0 else { return };
+        let patience = if is_hurried { Duration::ZERO } else { LAST };
+        if time::timeout(patience, &mut task).await.is_err() {
+            drop(end);
             drop(task.await);
         }
     }

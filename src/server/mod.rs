@@ -238,8 +238,11 @@ impl Server {
             () = drain(&self.settings, workers, &stage) => {}
             () = do_not_wait(hurry, &stage) => {}
         }
+        if let Some(store) = &self.state.shared.store {
+            drop(time::timeout(LAST_WORDS, store.has_told()).await);
+        }
         succession::leave(self.legacy, &self.state.shared);
-        export.end().await;
+        export.end(*stage.borrow() == Stage::Over).await;
         // Until they have gone they hold the log, whose writer waits for the last to let go.
         drop(stop_admin);
         drop(admin.await);
@@ -275,6 +278,9 @@ impl Server {
         Ok((roster, places.map(start).collect::<io::Result<_>>()?))
     }
 }
+
+/// For what the store has not been told when the last worker has ended.
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Ends what runs beside the workers.
 async fn end(background: impl IntoIterator<Item = JoinHandle<()>>) {

@@ -100,6 +100,49 @@ async fn a_request_is_one_span_below_its_callers_and_above_the_upstreams() {
 }
 
 #[tokio::test]
+async fn a_batch_has_the_headers_of_a_file_as_it_is_then() {
+    let (upstream, collector) = (Upstream::start(), Upstream::start());
+    let file = std::env::temp_dir().join(format!("maskgate-headers-{}", std::process::id()));
+    std::fs::write(&file, "authorization: Bearer one\n").unwrap();
+    let more = format!("sample: 1, headers_file: '{}'", file.display());
+    let gateway = Gateway::with(&traced(&collector, &more), &upstream).await;
+    let mut sent = 0.0;
+    for (text, expected) in [(None, "Bearer one"), (Some("authorization: two"), "two")] {
+        if let Some(text) = text {
+            std::fs::write(&file, text).unwrap();
+        }
+        gateway.send(&Request::get("/v1/Services")).await;
+        sent += 1.0;
+        gateway.reaches(&count("exported"), sent).await;
+        assert_eq!(collector.last().headers["authorization"], expected);
+    }
+    assert_eq!(spans(&collector).len(), 2);
+    let policy = gateway.page("/policy").await.json()["settings"]["traces"].to_string();
+    assert!(policy.contains(&collector.url()) && !policy.contains("Bearer"), "{policy}");
+    // Nothing else is sent without them.
+    std::fs::remove_file(&file).unwrap();
+    gateway.send(&Request::get("/v1/Services")).await;
+    gateway.reaches(&count("unreachable"), 1.0).await;
+    assert_eq!(collector.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_client_cannot_take_the_gateways_place_out_of_a_trace() {
+    let (upstream, collector) = (Upstream::start(), Upstream::start());
+    let gateway = Gateway::with(&traced(&collector, "sample: 0"), &upstream).await;
+    let request = Request::get("/v1/Services")
+        .with("traceparent", &format!("00-{TRACE}-{CALLER}-01"))
+        .with("connection", "traceparent, x-own")
+        .with("x-own", "1");
+    gateway.send(&request).await;
+    let received = upstream.last().headers;
+    let [trace, own, _] = context(&received);
+    assert_eq!(trace, TRACE);
+    assert_ne!(own, CALLER);
+    assert!(!received.contains_key("x-own"));
+}
+
+#[tokio::test]
 async fn a_refusal_is_a_span_that_names_the_limit() {
     let (upstream, collector) = (Upstream::start(), Upstream::start());
     let yaml =

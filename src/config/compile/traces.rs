@@ -1,6 +1,8 @@
 //! Which requests are traced, and where do their spans go? The section `traces`.
 
+use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 
 use crate::config::compile::origin;
 use crate::config::compile::origin::BadUrl;
@@ -16,6 +18,7 @@ use crate::config::raw::RawOtlp;
 use crate::config::raw::RawTraces;
 use crate::config::shape::PartOfOne;
 use crate::config::word::Word;
+use crate::policy::headers_file;
 use crate::policy::traces::CollectorTls;
 use crate::policy::traces::Otlp;
 use crate::policy::traces::Sample;
@@ -40,6 +43,7 @@ pub(super) fn traces(raw: &RawTraces, directory: &Path, notes: &mut Notes) -> Op
         let help = "begin the URL with `https://`, or take `tls` out";
         notes.complain(At::key(section.key("tls")), "TLS is not spoken by this URL", help);
     }
+    let headers = headers(raw, &section, directory, notes);
     let timeout = TIMEOUT.take(raw.timeout, &section.key("timeout"), notes);
     let queue = QUEUE.take(raw.queue, &section.key("queue"), notes);
     let (collector, path) = endpoint?;
@@ -47,6 +51,7 @@ pub(super) fn traces(raw: &RawTraces, directory: &Path, notes: &mut Notes) -> Op
         collector,
         path,
         tls,
+        headers,
         sample: raw.sample.map_or(Sample::DEFAULT, |PartOfOne(sample)| sample),
         timeout: timeout.unwrap_or(Otlp::TIMEOUT),
         queue: queue.map_or(Otlp::QUEUE, range::size),
@@ -72,8 +77,8 @@ fn endpoint_of(
 fn endpoint(url: &str) -> Result<(Origin, String), BadUrl> {
     // First of all, so that no other refusal quotes a secret.
     if url.contains('@') {
-        let help = "take it out, up to and including the `@`: a collector beside the gateway can \
-                    bring credentials to one that wants them";
+        let help = "take it out, up to and including the `@`: credentials are lines of the file that \
+                    `headers_file` names";
         return bad("user information does not belong in this URL", help);
     }
     let begin = url.find("://").map_or(0, |at| at.saturating_add("://".len()));
@@ -90,6 +95,26 @@ fn endpoint(url: &str) -> Result<(Origin, String), BadUrl> {
     let path = format!("/{path}");
     let base = path.strip_suffix(TRACES).unwrap_or(&path).trim_end_matches('/');
     Ok((origin::origin(&format!("{scheme}{authority}"))?, format!("{base}{TRACES}")))
+}
+
+/// The file of the headers must be right, though it is read again for each batch.
+fn headers(
+    raw: &RawOtlp,
+    section: &KeyPath,
+    directory: &Path,
+    notes: &mut Notes,
+) -> Option<PathBuf> {
+    let Word(file) = raw.headers_file.as_ref()?;
+    let file = directory.join(file);
+    let read = fs::read_to_string(&file).map_err(|error| error.to_string());
+    let parsed = |text: String| headers_file::parse(&text).map_err(|bad| bad.to_string());
+    if let Err(bad) = read.and_then(parsed) {
+        let message = format!("{bad}, reading {}", file.display());
+        let help = "name a file of lines `name: value`, from the directory of the configuration \
+                    file";
+        notes.complain(At::Value(section.key("headers_file")), message, help);
+    }
+    Some(file)
 }
 
 fn tls(

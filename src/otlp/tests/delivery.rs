@@ -1,6 +1,7 @@
 //! What is told of batches, by a collector that answers by a list.
 
 use std::cell::RefCell;
+use std::future;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
@@ -9,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::runtime;
+use tokio::sync::oneshot;
 
 use super::span;
 use crate::otlp::BATCH;
@@ -51,6 +53,19 @@ async fn collect(listener: TcpListener, statuses: &[u16]) {
     }
 }
 
+/// A collector at this port.
+fn otlp(port: u16) -> Otlp {
+    Otlp {
+        collector: Origin { scheme: Scheme::Http, host: "127.0.0.1".to_owned(), port },
+        path: "/v1/traces".to_owned(),
+        tls: None,
+        headers: None,
+        sample: Sample::ALL,
+        timeout: Otlp::TIMEOUT,
+        queue: NonZeroUsize::MIN,
+    }
+}
+
 /// What is told of so many full batches, where the collector answers so.
 fn told(batches: usize, statuses: &[u16]) -> Vec<Event> {
     let events = Rc::new(RefCell::new(Vec::new()));
@@ -58,14 +73,6 @@ fn told(batches: usize, statuses: &[u16]) -> Vec<Event> {
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let otlp = Otlp {
-            collector: Origin { scheme: Scheme::Http, host: "127.0.0.1".to_owned(), port },
-            path: "/v1/traces".to_owned(),
-            tls: None,
-            sample: Sample::ALL,
-            timeout: Otlp::TIMEOUT,
-            queue: NonZeroUsize::MIN,
-        };
         let count = BATCH.saturating_mul(batches);
         let (spans, waiting) = queue(NonZeroUsize::new(count).unwrap());
         for _ in 0..count {
@@ -74,7 +81,7 @@ fn told(batches: usize, statuses: &[u16]) -> Vec<Event> {
         drop(spans);
         let tell = |event| events.borrow_mut().push(event);
         tokio::select! {
-            () = export(otlp, waiting, tell) => {}
+            () = export(otlp(port), waiting, future::pending(), tell) => {}
             () = collect(listener, statuses) => panic!("more was sent than was meant"),
         }
     });
@@ -96,6 +103,28 @@ fn a_change_is_told_once_and_not_each_batch() {
         &TAKEN,
     ];
     assert_eq!(told(5, &[200, 400, 400, 200, 200]), expected.concat());
+}
+
+#[test]
+fn what_is_not_sent_at_the_end_is_told() {
+    let events = RefCell::new(Vec::new());
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let (spans, waiting) = queue(NonZeroUsize::new(BATCH.saturating_add(9)).unwrap());
+        while spans.offer(span()) {}
+        drop(spans);
+        let tell = |event| events.borrow_mut().push(event);
+        let (end, ended) = oneshot::channel::<()>();
+        let over = async { drop(ended.await) };
+        tokio::join!(export(otlp(port), waiting, over, tell), async {
+            let (stream, _) = silent.accept().await.unwrap();
+            drop(end);
+            stream
+        });
+    });
+    assert_eq!(events.take(), [Event::Dropped(BATCH_SPANS.saturating_add(9), Fault::Ended)]);
 }
 
 #[test]
