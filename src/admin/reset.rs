@@ -57,7 +57,11 @@ pub(super) async fn answer(
         .and_then(|query| Ok((query.windows()?, query)));
     match asked {
         Ok((keys, query)) => reset(state, peer, &keys, &query).await,
-        Err(bad) => page(StatusCode::BAD_REQUEST, TEXT, bad.help()),
+        Err(bad) => {
+            state.metrics.count_reset(ResetResult::Refused);
+            tracing::warn!(%peer, "a reset of windows was asked for, and not understood");
+            page(StatusCode::BAD_REQUEST, TEXT, bad.help())
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const { after, before, test } = require("node:test");
-const { CONFIG, Demo, NUMBERS, launch, open, shoot } = require("./support.js");
+const { CONFIG, Demo, NUMBERS, Redis, launch, open, shoot } = require("./support.js");
 
 const AXE = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
@@ -183,6 +183,28 @@ test("a reload that was refused is told with its mistakes, and one that is right
   demo.rewrite(CONFIG);
   await says(page, "policy", /applied, \d+ s ago/);
   assert.ok(await page.locator("#mistakes").isHidden());
+  await page.context().close();
+});
+
+test("it shows how the store stands, and that the gateway drains", async (t) => {
+  const redis = await Redis.start();
+  t.after(() => redis.stop());
+  const other = await Demo.start(`
+store: { redis: { url: '${redis.url}', replicas: 1, deadline: 500ms } }
+drain: 60s
+linger: 60s
+`);
+  t.after(() => other.stop());
+  const { page } = await open(browser, other);
+  await says(page, "store", /conditiontrusted/);
+  await says(page, "store", /local_share, 1 replicas/);
+  await redis.stop();
+  await says(page, "store", /conditionlost/);
+  await says(page, "news", /The store is lost/);
+  await shoot(page, "store-lost");
+  other.process.kill("SIGTERM");
+  await says(page, "state", /^draining$/);
+  await shoot(page, "draining");
   await page.context().close();
 });
 

@@ -4,6 +4,7 @@
 const assert = require("node:assert/strict");
 const fs = require("node:fs");
 const http = require("node:http");
+const net = require("node:net");
 const os = require("node:os");
 const path = require("node:path");
 const readline = require("node:readline");
@@ -26,11 +27,11 @@ limits:
 
 /** `maskgate demo` with two services, three numbers, and requests for them until `rest`. */
 class Demo {
-  static async start() {
+  static async start(more = "") {
     const demo = new Demo();
     demo.directory = fs.mkdtempSync(path.join(os.tmpdir(), "maskgate-page-"));
     demo.file = path.join(demo.directory, "maskgate.yaml");
-    fs.writeFileSync(demo.file, CONFIG);
+    fs.writeFileSync(demo.file, CONFIG + more);
     const args = ["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--config", demo.file];
     demo.process = spawn(process.env.MASKGATE, args, { stdio: ["ignore", "pipe", "ignore"] });
     demo.ended = once(demo.process, "close");
@@ -108,6 +109,27 @@ class Demo {
   }
 }
 
+/** A Redis of its own, at a port that is free. */
+class Redis {
+  static async start() {
+    const probe = net.createServer().listen(0, "127.0.0.1");
+    await once(probe, "listening");
+    const { port } = probe.address();
+    await new Promise((resolve) => { probe.close(resolve); });
+    const redis = new Redis();
+    redis.url = `redis://127.0.0.1:${port}`;
+    const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", os.tmpdir()];
+    redis.process = spawn("redis-server", args, { stdio: "ignore" });
+    redis.ended = once(redis.process, "close");
+    return redis;
+  }
+
+  async stop() {
+    this.process.kill("SIGKILL");
+    await this.ended;
+  }
+}
+
 async function launch() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -133,4 +155,4 @@ async function shoot(page, name) {
   await page.screenshot({ path: path.join(process.env.SHOTS, `${name}.png`), fullPage: true });
 }
 
-module.exports = { ACCOUNT, CONFIG, Demo, NUMBERS, launch, open, shoot };
+module.exports = { ACCOUNT, CONFIG, Demo, NUMBERS, Redis, launch, open, shoot };

@@ -87,7 +87,10 @@ fn failed(why: String) -> RunError {
 
 fn block_on<T>(command: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(command)
+    let done = runtime.block_on(command);
+    // Not for a name that is still being looked up, which may take half a minute.
+    runtime.shutdown_background();
+    done
 }
 
 fn report(error: &RunError) -> ExitCode {
