@@ -12,8 +12,8 @@
 //! ```
 //!
 //! **Invariant:** what is admitted is charged in this process's own window and in the store's, or is
-//! owed to it; what is refused is charged in neither, except where every offer is to be. No I/O and
-//! no clock: who asks the store is `gateway::sharing`, or a simulation.
+//! owed to it; what is refused is charged in neither, except where every offer is to be (and not those
+//! that are refused because the store is lost). No I/O and no clock: who asks the store is `gateway::sharing`, or a simulation.
 
 use std::time::Duration;
 
@@ -141,7 +141,8 @@ pub enum Step<'s> {
     Ask(Asking<'s>),
 }
 
-/// A request that this process would admit, until the store has answered.
+/// A request that this process would admit, or that is charged in any case, until the store has
+/// answered.
 #[derive(Debug)]
 pub struct Asking<'s> {
     /// What the store is asked.
@@ -158,7 +159,7 @@ impl<'s> Sharing<'s> {
             Stance::Refused(refused) => Step::Decided(self.refuse(&refused)),
             Stance::Ask(epoch) => self.ask(epoch, None),
             Stance::Share { epoch, is_new } => self.share(epoch, is_new),
-            Stance::Alone | Stance::Seed(_) => Step::Decided(self.alone(None)),
+            Stance::Alone | Stance::Seed { .. } => Step::Decided(self.alone(None)),
         }
     }
 
@@ -208,7 +209,7 @@ impl<'s> Sharing<'s> {
             return Stance::Alone;
         }
         let first = stance();
-        let Stance::Seed(_) = first else { return first };
+        let Stance::Seed { .. } = first else { return first };
         ledger.seed(*key, self.keep(), admission.times_of(&terms.key), *now);
         stance()
     }
@@ -315,7 +316,8 @@ impl<'s> Sharing<'s> {
 
     fn told(&self, count: &Count, is_whole: bool, refused: Option<Refused>, sent: Tick) {
         let taken = PerBound { window: count.taken, burst: count.burst_taken };
-        let told = Told { taken, span: self.terms.span, is_whole, refused };
+        let limit = self.terms.rule.limit;
+        let told = Told { limit, taken, span: self.terms.span, is_whole, refused };
         self.ledger.told(self.key, told, sent);
     }
 

@@ -62,7 +62,7 @@ impl Case<'_> {
             Charge::Admitted | Charge::Nothing | Charge::Later => {
                 !known.is_known(self.key.scope, credential, self.now)
             }
-            Charge::Offered => false,
+            Charge::Offered | Charge::OfferedLater => false,
         };
         is_guarded_against.then_some(credential)
     }

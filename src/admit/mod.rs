@@ -150,6 +150,27 @@ impl<'p> Asked<'p> {
         }
     }
 
+    /// What a window's decision comes to.
+    fn told(&self, decision: Decision) -> Result<Admitted, Denial> {
+        let Decision { verdict, standing, charged_at, place } = decision;
+        match verdict {
+            Verdict::Admitted => {
+                let Some(at) = charged_at else {
+                    return Ok(Admitted { standing, charge: None, place });
+                };
+                let charge = Some(Charged { at, place });
+                Ok(Admitted { standing, charge, place: None })
+            }
+            Verdict::Denied { retry_after, by } => Err(Denial::Rate(RateDenial {
+                limit: self.limit,
+                by,
+                retry_after,
+                set_by: self.rules.own.set_by.clone(),
+                standing,
+            })),
+        }
+    }
+
     fn permit(
         &self,
         admitted: Admitted,
@@ -268,30 +289,12 @@ impl Admission {
 
     /// What the window says of a request.
     fn judge(&self, asked: &Asked<'_>, charge: Charge) -> Result<Admitted, Denial> {
-        let rule = asked.rules.own;
-        if rule.mode == Mode::Off {
+        if asked.rules.own.mode == Mode::Off {
             return Ok(Admitted::default());
         }
         let max = asked.limits.max_keys;
         let decided = self.ask_window(asked, charge, max);
-        let Decision { verdict, standing, charged_at, place } =
-            decided.map_err(|TooManyKeys| Denial::TooManyKeys { max })?;
-        match verdict {
-            Verdict::Admitted => {
-                let Some(at) = charged_at else {
-                    return Ok(Admitted { standing, charge: None, place });
-                };
-                let charge = Some(Charged { at, place });
-                Ok(Admitted { standing, charge, place: None })
-            }
-            Verdict::Denied { retry_after, by } => Err(Denial::Rate(RateDenial {
-                limit: asked.limit,
-                by,
-                retry_after,
-                set_by: rule.set_by.clone(),
-                standing,
-            })),
-        }
+        asked.told(decided.map_err(|TooManyKeys| Denial::TooManyKeys { max })?)
     }
 
     /// The standing is for the `RateLimit` fields, which only a rule that is carried out sends.

@@ -16,6 +16,7 @@ use super::Charged;
 use super::Denial;
 use super::Permit;
 use super::RateDenial;
+use super::case::Decision;
 use super::guard::Place;
 use super::in_flight::Full;
 use super::in_flight::InFlightGuard;
@@ -142,6 +143,14 @@ pub struct StoreDenial {
     pub standing: Option<Standing>,
 }
 
+/// What a window is asked before a store is.
+const fn later(count: Counting) -> Charge {
+    match count {
+        Counting::Admitted => Charge::Later,
+        Counting::Offered => Charge::OfferedLater,
+    }
+}
+
 impl Asked<'_> {
     fn denial(&self, retry_after: Duration, by: Bound, standing: Option<Standing>) -> Denial {
         let rule = self.rules.own;
@@ -191,7 +200,7 @@ impl Admission {
             return Opening::Decided(Err(self.without_room(&asked, *full)));
         }
         let judged = match limit {
-            Some(_) => self.judge(&asked, Charge::Later),
+            Some(_) => self.judge(&asked, later(rule.count)),
             None => Err(asked.without_share()),
         };
         let (place, standing, refused) = match (judged, rule.count) {
@@ -209,9 +218,13 @@ impl Admission {
         standing: Option<Standing>,
     ) -> Result<Permit, Denial> {
         let Pending { asked, entered, place, standing: own, refused } = pending;
-        let charge = self.record(&asked).map(|at| Charged { at, place });
-        if let Some(denial) = refused {
-            return asked.refused(denial, entered);
+        let recorded = self.record(&asked);
+        let charge = recorded.as_ref().and_then(|decision| decision.charged_at);
+        let charge = charge.map(|at| Charged { at, place });
+        if let Some(refused) = refused {
+            // What the client has to wait for now includes this refusal.
+            let denial = recorded.and_then(|decision| asked.told(decision).err());
+            return asked.refused(denial.unwrap_or(refused), entered);
         }
         let standing = standing.map(|shared| match own {
             Some(own) => shared.no_more_than(own),
@@ -274,7 +287,8 @@ impl Admission {
             Alone::Full => Some(rule.limit),
             Alone::Open => {
                 let under_way = entered?;
-                let charge = self.record(&asked).map(|at| Charged { at, place: None });
+                let charge = self.record(&asked).and_then(|decision| decision.charged_at);
+                let charge = charge.map(|at| Charged { at, place: None });
                 let admitted = Admitted { charge, ..Admitted::default() };
                 return Ok(asked.permit(admitted, None, under_way));
             }
@@ -292,14 +306,13 @@ impl Admission {
     }
 
     /// Charges a request that has been decided on; none where rates are not.
-    fn record(&self, asked: &Asked<'_>) -> Option<Tick> {
+    fn record(&self, asked: &Asked<'_>) -> Option<Decision> {
         if asked.rules.own.mode == Mode::Off {
             return None;
         }
         // What else was under way may have been faster, so whether it is full is no question; nor
         // whether the window, which was there, has been dropped meanwhile.
-        let decided = self.ask_window(asked, Charge::Offered, NonZeroUsize::MAX);
-        decided.ok().and_then(|decision| decision.charged_at)
+        self.ask_window(asked, Charge::Offered, NonZeroUsize::MAX).ok()
     }
 
     /// What a stranger was given for the time being is taken back.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Admission;
 use super::Denial;
+use super::Opening;
 use super::Permit;
 use super::Share;
 use super::in_flight::InFlightOf;
@@ -243,4 +244,22 @@ fn what_is_under_way_comes_off_a_share_by_both_of_its_bounds() {
     assert_eq!(most(None, 4), None, "the burst's second is full");
     assert_eq!(most(Some(PerBound { window: 5, burst: u32::MAX }), 1), Some((4, 3)));
     assert_eq!(most(Some(PerBound { window: 5, burst: 1 }), 1), None);
+}
+
+#[test]
+fn where_offers_count_a_share_charges_its_own_refusal_before_it_says_how_long() {
+    let (admission, policy) =
+        (Admission::new(), with_rate(RateRule { count: Counting::Offered, ..two() }));
+    let share = Share { part: Part::one_of(nonzero(1)), most: None, under_way: 0 };
+    // The store has room for each of them.
+    let answers = [0, SECOND / 2, SECOND].map(|now| {
+        match admission.begin(&policy, &class(1), Some(share), at(now)) {
+            Opening::Pending(pending) => admission.admitted(pending, None),
+            Opening::Decided(decided) => panic!("the store is not asked: {decided:?}"),
+        }
+    });
+    assert_eq!(
+        answers.each_ref().map(retry_after),
+        [None, None, Some(Duration::from_millis(1_500))]
+    );
 }

@@ -168,14 +168,14 @@ fn judged(store: &Store, key: SharedKey, terms: &Terms<'_>, now: Tick) -> Judged
         Stance::Ask(epoch) => {
             Judged { decides: Decides::Store, epoch: Some(epoch), lost: None }
         }
-        Stance::Share { epoch, is_new } if is_local => {
+        // What this replica has to hand in first, a request would have handed in.
+        Stance::Share { epoch, is_new } | Stance::Seed { epoch, is_new } if is_local => {
             let lost = is_new.then_some(false);
             Judged { decides: Decides::Both, epoch: Some(epoch), lost }
         }
-        Stance::Seed(epoch) if is_local => {
-            Judged { decides: Decides::Both, epoch: Some(epoch), lost: Some(false) }
+        Stance::Share { .. } | Stance::Seed { .. } | Stance::Refused(_) | Stance::Alone => {
+            alone
         }
-        Stance::Share { .. } | Stance::Seed(_) | Stance::Refused(_) | Stance::Alone => alone,
     }
 }
 

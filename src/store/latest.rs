@@ -35,7 +35,9 @@ pub struct Refused {
 /// What the store has told of a window.
 #[derive(Clone, Copy, Debug)]
 pub struct Told {
-    /// How many are taken.
+    /// What was asked about.
+    pub limit: RateLimit,
+    /// How many are taken of it.
     pub taken: PerBound,
     /// It remembers them for so long.
     pub span: Duration,
@@ -50,6 +52,7 @@ pub struct Told {
 struct Heard {
     at: Tick,
     span: Duration,
+    limit: RateLimit,
     taken: PerBound,
     /// Whether there were no more.
     is_whole: bool,
@@ -66,12 +69,13 @@ impl Latest {
     /// The store has told how full a window is, and has refused or not. Only what can be believed
     /// gives this replica anew what it may have without the store.
     pub(super) fn note(&self, key: SharedKey, told: Told, at: Tick) {
-        let Told { taken, span, is_whole, refused } = told;
-        let new = Heard { at, span, taken, is_whole, refused, allowance: None };
+        let Told { limit, taken, span, is_whole, refused } = told;
+        let new = Heard { at, span, limit, taken, is_whole, refused, allowance: None };
         let mut heard = self.0.entry(key).or_insert(new);
         // An answer that was asked for before another one says nothing new.
         if heard.at <= at {
-            let allowance = if is_whole { None } else { heard.allowance };
+            let is_kept = !is_whole && heard.limit == limit;
+            let allowance = heard.allowance.filter(|_| is_kept);
             *heard = Heard { allowance, ..new };
         }
     }
@@ -154,6 +158,9 @@ impl Heard {
         own: impl FnOnce() -> PerBound,
         (is_lost, now): (bool, Tick),
     ) -> Option<(Tick, PerBound)> {
+        if self.limit != *limit {
+            return None; // it is a window of several limits, and of this one nothing was heard
+        }
         if let Some((since, allowance)) = self.allowance {
             if now < since.plus(self.span) {
                 return Some((since, allowance));
@@ -206,7 +213,7 @@ mod tests {
 
     const fn whole(taken: u32) -> Told {
         let taken = PerBound { window: taken, burst: 0 };
-        Told { taken, span: SPAN, is_whole: true, refused: None }
+        Told { limit: RateLimit::API, taken, span: SPAN, is_whole: true, refused: None }
     }
 
     /// What this replica may have in a window of the API's limit, one of three; `lost` at `now`.
@@ -278,7 +285,7 @@ mod tests {
         let (three, two) = (NonZeroU32::new(3).unwrap(), NonZeroU32::new(2).unwrap());
         let limit = RateLimit::new(three, SPAN, two).unwrap();
         let taken = PerBound { window: 6, burst: 3 };
-        latest.note(KEY, Told { taken, ..whole(0) }, at(1));
+        latest.note(KEY, Told { limit, taken, ..whole(0) }, at(1));
         let own = || PerBound { window: 2, burst: 1 };
         let allowance = |micros| {
             latest.allowance(KEY, (&limit, three), own, (true, Tick::from_micros(micros)))
@@ -286,6 +293,15 @@ mod tests {
         assert_eq!(allowance(1_500_000), Some(PerBound { window: 5, burst: 2 }));
         assert_eq!(allowance(2_499_999), Some(PerBound { window: 5, burst: 2 }));
         assert_eq!(allowance(2_500_000), Some(PerBound { window: 5, burst: u32::MAX }));
+    }
+
+    #[test]
+    fn what_was_heard_for_one_limit_says_nothing_for_another() {
+        let latest = Latest::default();
+        let five = NonZeroU32::new(5).unwrap();
+        let limit = RateLimit::new(five, SPAN, five).unwrap();
+        latest.note(KEY, Told { limit, ..whole(25) }, at(1));
+        assert_eq!(allowance(&latest, 7, (true, 2)), None);
     }
 
     #[test]

@@ -56,8 +56,13 @@ pub enum Stance {
     },
     /// The store has decided already.
     Refused(Refused),
-    /// Both, in this epoch; but this replica first has to hand in what it remembers of the window.
-    Seed(Epoch),
+    /// Both; but this replica first has to hand in what it remembers of the window.
+    Seed {
+        /// In this epoch.
+        epoch: Epoch,
+        /// As with [`Stance::Share`].
+        is_new: bool,
+    },
     /// This replica: nothing is known of the store.
     Alone,
 }
@@ -123,10 +128,11 @@ impl Ledger {
     ) -> Stance {
         self.remembers(span);
         let Some(belief) = self.belief(key.bucket()) else { return Stance::Alone };
+        let is_new = belief.adopted_within(TELLING, now).is_some();
         if let Some(adopted) = belief.adopted_within(span, now)
             && !self.owed().is_seeded(key, adopted)
         {
-            return Stance::Seed(belief.epoch());
+            return Stance::Seed { epoch: belief.epoch(), is_new };
         }
         if let Some(refused) = limit.and_then(|limit| self.latest.refused(key, limit, now)) {
             return Stance::Refused(refused);
@@ -134,7 +140,6 @@ impl Ledger {
         if belief.is_whole(span, now) && self.is_clear(key) {
             Stance::Ask(belief.epoch())
         } else {
-            let is_new = belief.adopted_within(TELLING, now).is_some();
             Stance::Share { epoch: belief.epoch(), is_new }
         }
     }

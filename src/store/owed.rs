@@ -79,7 +79,8 @@ impl Owed {
     }
 
     /// All admissions of a window that this replica remembers. Those that are owed already are among
-    /// them, unless they were made since it looked.
+    /// them, unless they were made since it looked: then, as where offers count and the window has moved
+    /// one to its newest, one may be told twice, but none never.
     pub(super) fn seed(&mut self, key: SharedKey, keep: Keep, mut times: Vec<Tick>, now: Tick) {
         let entry = self.0.entry(key).or_insert(Entry::new(keep));
         entry.keep = keep;

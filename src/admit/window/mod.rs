@@ -55,6 +55,8 @@ pub enum Charge {
     /// Nothing yet: the request is charged once a store has admitted it too. A stranger that would
     /// be admitted has its try and its place from now on.
     Later,
+    /// Nothing yet: the request is charged in either case, once a store has answered.
+    OfferedLater,
 }
 
 impl Charge {
@@ -63,7 +65,7 @@ impl Charge {
         match self {
             Self::Admitted => verdict == Verdict::Admitted,
             Self::Offered => true,
-            Self::Nothing | Self::Later => false,
+            Self::Nothing | Self::Later | Self::OfferedLater => false,
         }
     }
 }
