@@ -62,9 +62,9 @@ impl Count {
         let limits = &self.policy.limits.pools;
         let numbers = time::timeout(limits.count_timeout, self.numbers()).await;
         let now = self.shared.clock.now();
-        if self.shared.pool_stance(self.service) != self.began {
+        if !self.is_alone_since_it_began() {
             // What was changed through the store meanwhile is not in it.
-            return counting.shared();
+            return counting.overtaken();
         }
         let outcome = match numbers {
             Ok(Ok(Listed { numbers, account })) => {
@@ -86,6 +86,12 @@ impl Count {
             }
         };
         self.observer.pool_counted(self.service, outcome);
+    }
+
+    /// Whether this replica alone has decided about the service's pools all the while.
+    fn is_alone_since_it_began(&self) -> bool {
+        let was_alone = matches!(self.began, None | Some(PoolStance::Alone(_)));
+        was_alone && self.shared.pool_stance(self.service) == self.began
     }
 
     /// The same for all replicas, one of which counts at a time.

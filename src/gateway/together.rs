@@ -5,7 +5,7 @@
 //! Store::pool_stance ─ ask ─▶ Links::room ─ held · full
 //!      │ alone                    │ uncounted: whose turn is it to count?
 //!      ▼                          ▼
-//! Gateway::certain_room       Gateway::counted
+//! Gateway::own_room           Gateway::counted
 //! ```
 //!
 //! **Invariant:** a change that this replica has let pass by itself is told to the store, or the store

@@ -70,6 +70,13 @@ impl Counting {
         self.tell(CountOutcome::Counted);
     }
 
+    /// What the list says is not to be believed any more, as others have decided meanwhile. Whoever waits
+    /// asks again.
+    pub fn overtaken(mut self) {
+        self.service.with(|service| service.count.give_up(CountOutcome::Failed));
+        self.tell(CountOutcome::Counted);
+    }
+
     /// The upstream has answered the list with 4xx. Another caller may try at once.
     pub fn refused(mut self) {
         self.give_up(CountOutcome::Refused);
