@@ -3,11 +3,14 @@
 //! **Invariant:** a batch takes no longer than its time-out, whatever the collector does, and no more
 //! of an answer is read than [`ANSWER`].
 
-use std::fs;
+use std::fs::File;
 use std::io;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
 use http::StatusCode;
@@ -24,6 +27,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
+use tokio::task;
 use tokio::task::JoinHandle;
 use tokio::time;
 use tokio_rustls::TlsConnector;
@@ -33,6 +37,8 @@ use crate::otlp::message::ExportTraceServiceResponse;
 use crate::policy::headers_file;
 use crate::policy::traces::Otlp;
 
+/// The most bytes of the file with headers that are read.
+const MOST_HEADERS: u64 = 64 * 1024;
 /// The most bytes of an answer that are read.
 const ANSWER: usize = 64 * 1024;
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
@@ -79,7 +85,7 @@ impl Collector {
     }
 
     async fn exchange(&mut self, body: Bytes) -> Result<u64, Fault> {
-        let request = self.request(body)?;
+        let request = self.request(body).await?;
         // One that the collector has closed meanwhile is replaced.
         let kept = self.connection.take().filter(|kept| !kept.requests.is_closed());
         let mut connection = match kept {
@@ -94,21 +100,26 @@ impl Collector {
         Ok(rejected)
     }
 
-    fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
+    async fn request(&self, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
         let request = Request::post(self.otlp.path.as_str())
             .header(header::HOST, self.otlp.collector.authority())
             .header(header::CONTENT_TYPE, PROTOBUF)
             .header(header::USER_AGENT, USER_AGENT)
             .body(Full::new(body));
         let mut request = request.map_err(unreachable)?;
-        if let Some(file) = &self.otlp.headers {
-            // A few lines, once for a batch of a second.
-            let text = fs::read_to_string(file).map_err(|_| Fault::NoHeaders)?;
-            let headers = headers_file::parse(&text).map_err(|_| Fault::NoHeaders)?;
-            request.headers_mut().extend(headers);
+        if let Some(file) = self.otlp.headers.clone() {
+            // On a thread of its own: a disk may be slow, and a batch has its time.
+            let read = task::spawn_blocking(move || read_headers(&file)).await;
+            request.headers_mut().extend(read.ok().flatten().ok_or(Fault::NoHeaders)?);
         }
         Ok(request)
     }
+}
+
+fn read_headers(file: &Path) -> Option<HeaderMap> {
+    let mut text = String::new();
+    File::open(file).ok()?.take(MOST_HEADERS).read_to_string(&mut text).ok()?;
+    headers_file::parse(&text).ok()
 }
 
 /// What an answer says; without its end the connection is of no use any more.

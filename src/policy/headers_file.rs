@@ -21,6 +21,9 @@ pub enum BadHeaders {
     /// A line is no `name: value`.
     #[error("line {0} is no `name: value`")]
     Line(usize),
+    /// There is no line at all, as while it is being written.
+    #[error("no line is a `name: value`")]
+    None,
     /// A line is one of the gateway's own.
     #[error("line {0} sets a header that the gateway sets itself")]
     Own(usize),
@@ -37,9 +40,9 @@ pub fn parse(text: &str) -> Result<HeaderMap, BadHeaders> {
         if OWN.contains(&name.as_str()) {
             return Err(BadHeaders::Own(number));
         }
-        headers.append(name, value);
+        headers.try_append(name, value).map_err(|_| BadHeaders::Line(number))?;
     }
-    Ok(headers)
+    if headers.is_empty() { Err(BadHeaders::None) } else { Ok(headers) }
 }
 
 fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
@@ -67,6 +70,7 @@ mod tests {
     #[test]
     fn a_line_that_is_none_is_told_by_its_number_and_not_quoted() {
         for (text, told) in [
+            (" \n# secret", "no line is a `name: value`"),
             ("\nBearer secret", "line 2 is no `name: value`"),
             ("a b: secret", "line 1 is no `name: value`"),
             ("a: \u{7}", "line 1 is no `name: value`"),

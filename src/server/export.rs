@@ -33,14 +33,16 @@ pub(super) fn begin(otlp: Option<&Otlp>, metrics: &Arc<Metrics>) -> (Option<Trac
 }
 
 impl Export {
-    /// Ends it when all tracers have gone: a moment later, or at once where nobody waits. What is not
-    /// sent by then is lost, and counted.
-    pub(super) async fn end(self, is_hurried: bool) {
+    /// Ends it when all tracers have gone: a moment later, or as soon as it is `over`. What is not sent
+    /// by then is lost, and counted.
+    pub(super) async fn end(self, over: impl Future<Output = ()>) {
         let Some((mut task, end)) = self.0 else { return };
-        let patience = if is_hurried { Duration::ZERO } else { LAST };
-        if time::timeout(patience, &mut task).await.is_err() {
-            drop(end);
-            drop(task.await);
+        tokio::select! {
+            _ = &mut task => return,
+            () = time::sleep(LAST) => {}
+            () = over => {}
         }
+        drop(end);
+        drop(task.await);
     }
 }

@@ -199,7 +199,7 @@ impl Server {
     }
 
     /// Serves until `shutdown`, then lets what is under way end, for as long as `drain` says, but
-    /// not beyond `hurry`. Needs a runtime of its own, which must not be a worker's.
+    /// not beyond `hurry` and a moment. Needs a runtime of its own, which must not be a worker's.
     pub async fn run(
         self,
         reloader: Option<Reloader>,
@@ -234,15 +234,17 @@ impl Server {
         shutdown.await;
         self.state.set_ready(false);
         self.state.manager.stopping();
+        let mut over = stage.subscribe();
+        let ended = async {
+            drain(&self.settings, workers, &stage).await;
+            succession::leave(self.legacy, &self.state.shared);
+            last_words(&self.state.shared).await;
+            export.end(worker::reached(&mut over, Stage::Over)).await;
+        };
         tokio::select! {
-            () = drain(&self.settings, workers, &stage) => {}
+            () = ended => {}
             () = do_not_wait(hurry, &stage) => {}
         }
-        if let Some(store) = &self.state.shared.store {
-            drop(time::timeout(LAST_WORDS, store.has_told()).await);
-        }
-        succession::leave(self.legacy, &self.state.shared);
-        export.end(*stage.borrow() == Stage::Over).await;
         // Until they have gone they hold the log, whose writer waits for the last to let go.
         drop(stop_admin);
         drop(admin.await);
@@ -281,6 +283,13 @@ impl Server {
 
 /// For what the store has not been told when the last worker has ended.
 const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// Tells the store what it does not know yet, where there is one.
+async fn last_words(shared: &Shared) {
+    if let Some(store) = &shared.store {
+        drop(time::timeout(LAST_WORDS, store.has_told()).await);
+    }
+}
 
 /// Ends what runs beside the workers.
 async fn end(background: impl IntoIterator<Item = JoinHandle<()>>) {
