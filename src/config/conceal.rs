@@ -10,17 +10,23 @@ use crate::sid::SidKind;
 const TOKEN_LENGTH: usize = 24;
 
 /// What stands behind a key with one of these in its name is hidden, to the end of the line.
-const TELLING: [&str; 10] = [
-    "pass",
-    "pwd",
+const TELLING: [&str; 15] = [
+    "password",
+    "passwd",
+    "passphrase",
     "secret",
     "token",
     "credential",
-    "auth",
+    "pwd",
     "bearer",
     "api_key",
     "api-key",
     "apikey",
+    "authorization",
+    // By themselves they are hosts too: `http://auth-proxy:9000`.
+    "auth:",
+    "auth=",
+    "pass:",
 ];
 
 /// `text` with everything that could be a secret, and every control character, replaced by
@@ -118,6 +124,8 @@ mod tests {
             ("MASKGATE_TOKEN=x", "MASKGATE_TOKEN=*"),
             ("  x-api-key: a1", "  x-api-key: **"),
             ("authorization: Basic x", "authorization: ***** *"),
+            ("x-auth: ab", "x-auth: **"),
+            ("url: http://auth-proxy:90000", "url: http://auth-proxy:90000"),
             ("upstream.password", "upstream.password"),
             ("a token, which: none", "a token, which: none"),
             ("# a token, [password: x]", "# a token, [password: **"),
