@@ -11,8 +11,8 @@
 --
 -- One source, run in two ways: FUNCTION LOAD takes it and `pools.lua` behind it as they stand; for
 -- EVAL, the first line and what registers a function are left out, and a `return NAME(KEYS, ARGV)`
--- is put at the end. The format of the data is in the keys' prefix, that of the arguments and
--- answers in the library's name: a change of either gets a new number.
+-- is put at the end. The format of the data is in the keys' prefix, and a change of it gets a new
+-- number; a library is loaded under a name with the hash of its source, and stays on the server.
 
 local SECOND = 1000000 -- The span of a burst.
 local SLACK_MS = 1000 -- A key outlives its times by this.

@@ -82,7 +82,7 @@ pub use trust::Heard;
 pub use under_way::Counted;
 
 /// How often it is looked whether all has been told, by whoever waits for it.
-const TELLING: Duration = Duration::from_millis(2);
+const LOOK: Duration = Duration::from_millis(2);
 
 /// The store, as one process sees it.
 #[derive(Debug)]
@@ -263,7 +263,7 @@ impl Store {
         let is_on_its_way = || self.layout().nodes().iter().any(|node| node.is_being_told());
         // In this order: what is taken is on its way from before it is.
         while self.ledger.owes(|bucket| self.answers(bucket)) || is_on_its_way() {
-            time::sleep(TELLING).await;
+            time::sleep(LOOK).await;
         }
     }
 

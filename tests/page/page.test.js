@@ -197,7 +197,7 @@ linger: 60s
   t.after(() => other.stop());
   const { page } = await open(browser, other);
   await says(page, "store", /conditiontrusted/);
-  await says(page, "store", /local_share, 1 replicas/);
+  await says(page, "store", /local_share, 1 replica$/);
   await redis.stop();
   await says(page, "store", /conditionlost/);
   await says(page, "news", /The store is lost/);

@@ -160,7 +160,7 @@ function store({ store: shared }) {
     ["fault", shared.fault ?? undefined],
     ["owed", `${number(scrape.value("maskgate_store_owed"))} admissions`],
     ["asked", `${rate(scrape.rate("maskgate_store_call_duration_seconds_count"))} a second`],
-    ["without it", `${shared.on_loss}, ${number(shared.replicas)} replicas`],
+    ["without it", `${shared.on_loss}, ${number(shared.replicas)} ${shared.replicas === 1 ? "replica" : "replicas"}`],
   ]);
 }
 
