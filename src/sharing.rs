@@ -48,6 +48,7 @@ use crate::store::Epoch;
 use crate::store::GiveBack;
 use crate::store::Keep;
 use crate::store::Ledger;
+use crate::store::Loss;
 use crate::store::Question;
 use crate::store::Refused;
 use crate::store::Said;
@@ -311,7 +312,8 @@ impl<'s> Sharing<'s> {
     fn allowance(&self, is_lost: bool) -> Option<PerBound> {
         let limit = &self.terms.rule.limit;
         let own = || self.admission.held(&self.terms.key, limit, self.now);
-        self.ledger.allowance(self.key, (limit, self.part.replicas()), own, (is_lost, self.now))
+        let loss = Loss { limit, replicas: self.part.replicas(), is_lost, now: self.now };
+        self.ledger.allowance(self.key, loss, own)
     }
 
     fn told(&self, count: &Count, is_whole: bool, refused: Option<Refused>, sent: Tick) {

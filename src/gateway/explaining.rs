@@ -23,6 +23,7 @@ use crate::sid::Sid;
 use crate::store::Epoch;
 use crate::store::Fault;
 use crate::store::Keep;
+use crate::store::Loss;
 use crate::store::Question;
 use crate::store::Said;
 use crate::store::SharedKey;
@@ -115,10 +116,11 @@ impl Shared {
             (Decides::Store, _) | (_, OnLoss::LocalFull) => whole,
             (Decides::Both | Decides::Replica, OnLoss::LocalShare) => {
                 let part = store.part(key.bucket(), terms.span, now);
-                let (limit, of) = (&whole.rule.limit, part.replicas());
+                let (limit, replicas) = (&whole.rule.limit, part.replicas());
                 let own = || self.admission.held(&inquiry.key, limit, now);
                 let most = judged.lost.and_then(|is_lost| {
-                    store.ledger.would_allow(key, (limit, of), own, (is_lost, now))
+                    let loss = Loss { limit, replicas, is_lost, now };
+                    store.ledger.would_allow(key, loss, own)
                 });
                 self.by_share(policy, inquiry, whole, Share { part, most, under_way: 0 })
             }

@@ -47,6 +47,20 @@ pub struct Told {
     pub refused: Option<Refused>,
 }
 
+/// That the store, or its data, is lost, as a replica sees it for one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss<'l> {
+    /// What the request is judged by.
+    pub limit: &'l RateLimit,
+    /// How many replicas share it.
+    pub replicas: NonZeroU32,
+    /// Whether the store does not answer. Otherwise it still has its say, and only what could be
+    /// believed counts.
+    pub is_lost: bool,
+    /// When.
+    pub now: Tick,
+}
+
 /// What was heard of one window.
 #[derive(Clone, Copy, Debug)]
 struct Heard {
@@ -94,32 +108,29 @@ impl Latest {
     /// How many a window may hold of this replica's own, where the store has told of it in its last
     /// span and is lost, or its data: as many as it had, and its part of what was free. Of all
     /// replicas that heard the same, the larger of what each has and may have add up to the limit at
-    /// most. None where the share says it. `is_lost`: otherwise the store still has its say, and
-    /// only what could be believed counts.
+    /// most. None where the share says it.
     pub(super) fn allowance(
         &self,
         key: SharedKey,
-        of: (&RateLimit, NonZeroU32),
+        loss: Loss<'_>,
         own: impl FnOnce() -> PerBound,
-        (is_lost, now): (bool, Tick),
     ) -> Option<PerBound> {
         let mut heard = self.0.get_mut(&key)?;
-        let (since, allowance) = heard.allowance(of, own, (is_lost, now))?;
+        let (since, allowance) = heard.allowance(loss, own)?;
         heard.allowance = Some((since, allowance));
-        Some(within_burst(allowance, since, now))
+        Some(within_burst(allowance, since, loss.now))
     }
 
     /// The same, and nothing is remembered of it.
     pub(super) fn would_allow(
         &self,
         key: SharedKey,
-        of: (&RateLimit, NonZeroU32),
+        loss: Loss<'_>,
         own: impl FnOnce() -> PerBound,
-        (is_lost, now): (bool, Tick),
     ) -> Option<PerBound> {
         let heard = self.0.get(&key)?;
-        let (since, allowance) = heard.allowance(of, own, (is_lost, now))?;
-        Some(within_burst(allowance, since, now))
+        let (since, allowance) = heard.allowance(loss, own)?;
+        Some(within_burst(allowance, since, loss.now))
     }
 
     /// A slot has become free.
@@ -154,9 +165,8 @@ impl Heard {
     /// How many this replica may have without the store, and since when it does without.
     fn allowance(
         &self,
-        (limit, replicas): (&RateLimit, NonZeroU32),
+        Loss { limit, replicas, is_lost, now }: Loss<'_>,
         own: impl FnOnce() -> PerBound,
-        (is_lost, now): (bool, Tick),
     ) -> Option<(Tick, PerBound)> {
         if self.limit != *limit {
             return None; // it is a window of several limits, and of this one nothing was heard
@@ -187,6 +197,7 @@ fn within_burst(most: PerBound, since: Tick, now: Tick) -> PerBound {
 #[cfg(test)]
 mod tests {
     use super::Latest;
+    use super::Loss;
     use super::Refused;
     use super::Told;
     use crate::policy::endpoint::Endpoint;
@@ -219,9 +230,10 @@ mod tests {
     /// What this replica may have in a window of the API's limit, one of three; `lost` at `now`.
     fn allowance(latest: &Latest, own: u32, lost: (bool, u64)) -> Option<u32> {
         let (is_lost, now) = lost;
-        let of = (&RateLimit::API, NonZeroU32::new(3).unwrap());
+        let (limit, replicas) = (&RateLimit::API, NonZeroU32::new(3).unwrap());
+        let loss = Loss { limit, replicas, is_lost, now: at(now) };
         let own = || PerBound { window: own, burst: own };
-        latest.allowance(KEY, of, own, (is_lost, at(now))).map(|most| most.window)
+        latest.allowance(KEY, loss, own).map(|most| most.window)
     }
 
     #[test]
@@ -288,7 +300,9 @@ mod tests {
         latest.note(KEY, Told { limit, taken, ..whole(0) }, at(1));
         let own = || PerBound { window: 2, burst: 1 };
         let allowance = |micros| {
-            latest.allowance(KEY, (&limit, three), own, (true, Tick::from_micros(micros)))
+            let now = Tick::from_micros(micros);
+            let loss = Loss { limit: &limit, replicas: three, is_lost: true, now };
+            latest.allowance(KEY, loss, own)
         };
         assert_eq!(allowance(1_500_000), Some(PerBound { window: 5, burst: 2 }));
         assert_eq!(allowance(2_499_999), Some(PerBound { window: 5, burst: 2 }));

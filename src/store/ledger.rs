@@ -7,7 +7,6 @@
 //! heard is handed in.
 
 use std::array;
-use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -24,6 +23,7 @@ use crate::store::key::BUCKETS;
 use crate::store::key::Bucket;
 use crate::store::key::SharedKey;
 use crate::store::latest::Latest;
+use crate::store::latest::Loss;
 use crate::store::latest::Refused;
 use crate::store::latest::Told;
 use crate::store::owed::Debt;
@@ -288,27 +288,25 @@ impl Ledger {
         self.latest.note(key, told, now);
     }
 
-    /// How many a window may hold of this replica's `own` while the store is lost or not whole, `of`
-    /// a limit for so many replicas; none where that is simply its share.
+    /// How many a window may hold of this replica's `own` while the store is lost or not whole; none
+    /// where that is simply its share.
     pub fn allowance(
         &self,
         key: SharedKey,
-        of: (&RateLimit, NonZeroU32),
+        loss: Loss<'_>,
         own: impl FnOnce() -> PerBound,
-        (is_lost, now): (bool, Tick),
     ) -> Option<PerBound> {
-        self.latest.allowance(key, of, own, (is_lost, now))
+        self.latest.allowance(key, loss, own)
     }
 
     /// The same for a request that is not made.
     pub fn would_allow(
         &self,
         key: SharedKey,
-        of: (&RateLimit, NonZeroU32),
+        loss: Loss<'_>,
         own: impl FnOnce() -> PerBound,
-        (is_lost, now): (bool, Tick),
     ) -> Option<PerBound> {
-        self.latest.would_allow(key, of, own, (is_lost, now))
+        self.latest.would_allow(key, loss, own)
     }
 
     /// A question about a window begins, of which this replica keeps to its share.

@@ -55,6 +55,7 @@ pub use fault::Fault;
 pub use keeper::keep;
 pub use key::Bucket;
 pub use key::SharedKey;
+pub use latest::Loss;
 pub use latest::Refused;
 pub use latest::Told;
 use layout::Layout;
