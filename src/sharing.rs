@@ -13,7 +13,8 @@
 //!
 //! **Invariant:** what is admitted is charged in this process's own window and in the store's, or is
 //! owed to it; what is refused is charged in neither, except where every offer is to be (and not those
-//! that are refused because the store is lost). No I/O and no clock: who asks the store is `gateway::sharing`, or a simulation.
+//! that are refused because the store is lost). No I/O and no clock: who asks the store is
+//! `gateway::sharing`, or a simulation.
 
 use std::time::Duration;
 

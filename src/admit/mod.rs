@@ -26,6 +26,7 @@ pub mod store;
 pub mod window;
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::classify::RequestClass;
 use crate::policy::Policy;
@@ -63,6 +64,7 @@ use learned::Learned;
 pub use learning::Told;
 pub use reset::Emptied;
 pub use shared::Alone;
+pub use shared::NO_SHARE;
 pub use shared::Opening;
 pub use shared::Pending;
 pub use shared::Share;
@@ -74,6 +76,7 @@ pub use store::Moved;
 use store::Swept;
 use store::TooManyKeys;
 use store::WindowStore;
+use window::Bound;
 use window::Charge;
 use window::Verdict;
 
@@ -161,14 +164,21 @@ impl<'p> Asked<'p> {
                 let charge = Some(Charged { at, place });
                 Ok(Admitted { standing, charge, place: None })
             }
-            Verdict::Denied { retry_after, by } => Err(Denial::Rate(RateDenial {
-                limit: self.limit,
-                by,
-                retry_after,
-                set_by: self.rules.own.set_by.clone(),
-                standing,
-            })),
+            Verdict::Denied { retry_after, by } => {
+                Err(self.denial(self.limit, retry_after, by, standing))
+            }
         }
+    }
+
+    fn denial(
+        &self,
+        limit: RateLimit,
+        retry_after: Duration,
+        by: Bound,
+        standing: Option<Standing>,
+    ) -> Denial {
+        let set_by = self.rules.own.set_by.clone();
+        Denial::Rate(RateDenial { limit, by, retry_after, set_by, standing })
     }
 
     fn permit(

@@ -15,7 +15,6 @@ use super::Asked;
 use super::Charged;
 use super::Denial;
 use super::Permit;
-use super::RateDenial;
 use super::case::Decision;
 use super::guard::Place;
 use super::in_flight::Full;
@@ -38,7 +37,7 @@ use crate::policy::rate::RateRule;
 use crate::time::Tick;
 
 /// When a share is nothing, nobody knows when there is more.
-const NO_SHARE: Duration = Duration::from_secs(1);
+pub const NO_SHARE: Duration = Duration::from_secs(1);
 
 /// What this process may admit of a limit by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,16 +150,15 @@ const fn later(count: Counting) -> Charge {
     }
 }
 
-impl Asked<'_> {
-    fn denial(&self, retry_after: Duration, by: Bound, standing: Option<Standing>) -> Denial {
-        let rule = self.rules.own;
-        let (limit, set_by) = (rule.limit, rule.set_by.clone());
-        Denial::Rate(RateDenial { limit, by, retry_after, set_by, standing })
-    }
+/// What a request has been charged, if it has been.
+fn charged(recorded: Option<&Decision>, place: Option<Place>) -> Option<Charged> {
+    Some(Charged { at: recorded?.charged_at?, place })
+}
 
+impl Asked<'_> {
     /// This process's share of the limit is nothing.
     fn without_share(&self) -> Denial {
-        self.denial(NO_SHARE, Bound::Window, None)
+        self.denial(self.rules.own.limit, NO_SHARE, Bound::Window, None)
     }
 
     /// It is refused, where that is carried out.
@@ -219,13 +217,12 @@ impl Admission {
     ) -> Result<Permit, Denial> {
         let Pending { asked, entered, place, standing: own, refused } = pending;
         let recorded = self.record(&asked);
-        let charge = recorded.as_ref().and_then(|decision| decision.charged_at);
-        let charge = charge.map(|at| Charged { at, place });
         if let Some(refused) = refused {
             // What the client has to wait for now includes this refusal.
             let denial = recorded.and_then(|decision| asked.told(decision).err());
             return asked.refused(denial.unwrap_or(refused), entered);
         }
+        let charge = charged(recorded.as_ref(), place);
         let standing = standing.map(|shared| match own {
             Some(own) => shared.no_more_than(own),
             None => shared,
@@ -242,7 +239,8 @@ impl Admission {
             Counting::Admitted => self.withdraw(&pending),
         }
         let Pending { asked, entered, .. } = pending;
-        asked.refused(asked.denial(retry_after, by, standing), entered)
+        let denial = asked.denial(asked.rules.own.limit, retry_after, by, standing);
+        asked.refused(denial, entered)
     }
 
     /// The store cannot be asked, or its answer not be believed.
@@ -287,8 +285,7 @@ impl Admission {
             Alone::Full => Some(rule.limit),
             Alone::Open => {
                 let under_way = entered?;
-                let charge = self.record(&asked).and_then(|decision| decision.charged_at);
-                let charge = charge.map(|at| Charged { at, place: None });
+                let charge = charged(self.record(&asked).as_ref(), None);
                 let admitted = Admitted { charge, ..Admitted::default() };
                 return Ok(asked.permit(admitted, None, under_way));
             }

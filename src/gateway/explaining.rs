@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::admit::Denial;
 use crate::admit::Explanation;
 use crate::admit::Inquiry;
+use crate::admit::NO_SHARE;
 use crate::admit::RateDenial;
 use crate::admit::Share;
 use crate::admit::Terms;
@@ -31,9 +32,6 @@ use crate::store::Stance;
 use crate::store::Store;
 use crate::store::StoreCharge;
 use crate::time::Tick;
-
-/// When a share is nothing, nobody knows when there is more.
-const NO_SHARE: Duration = Duration::from_secs(1);
 
 /// What the store has to do with a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

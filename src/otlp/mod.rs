@@ -117,7 +117,6 @@ pub async fn export(
         while waiting.gather().await {
             exporter.deliver(&waiting.batch).await;
         }
-        waiting.batch.clear();
     };
     tokio::select! {
         biased;

@@ -56,6 +56,9 @@ use succession::Beginning;
 use succession::Keys;
 use succession::Legacy;
 
+/// For what the store has not been told when the last worker has ended.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
 /// What a server is made of.
 #[derive(Debug)]
 pub struct Parts {
@@ -280,9 +283,6 @@ impl Server {
         Ok((roster, places.map(start).collect::<io::Result<_>>()?))
     }
 }
-
-/// For what the store has not been told when the last worker has ended.
-const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Tells the store what it does not know yet, where there is one.
 async fn last_words(shared: &Shared) {

@@ -126,7 +126,6 @@ impl Ledger {
         span: Duration,
         now: Tick,
     ) -> Stance {
-        self.remembers(span);
         let Some(belief) = self.belief(key.bucket()) else { return Stance::Alone };
         let is_new = belief.adopted_within(TELLING, now).is_some();
         if let Some(adopted) = belief.adopted_within(span, now)
@@ -230,7 +229,11 @@ impl Ledger {
 
     /// A window remembers so long a span.
     pub(super) fn remembers(&self, span: Duration) {
-        self.longest.fetch_max(time::micros(span), Ordering::Relaxed);
+        let span = time::micros(span);
+        // Mostly it is no news, and then the line stays in the caches of all workers.
+        if self.longest.load(Ordering::Relaxed) < span {
+            self.longest.fetch_max(span, Ordering::Relaxed);
+        }
     }
 
     /// The longest span that was asked for, and no less than the API's own.

@@ -130,7 +130,7 @@ async fn no_pool_is_ever_above_its_limit_nobody_is_refused_for_room_and_all_of_i
     let mut world = World::new(seed).await;
     for step in 0..STEPS {
         if world.rng.u32(..40) == 0 {
-            world.scene.dead_claim(LEASE).await;
+            world.scene.dead_claim(LEASE);
             world.haunted = world.clock.now().plus(LEASE);
         }
         world.step(step).await;

@@ -18,6 +18,9 @@ use tokio::task::JoinSet;
 use crate::pools::behind;
 use crate::pools::is_add;
 use crate::pools::is_page;
+use crate::servers::library::Form;
+use crate::servers::library::Function;
+use crate::servers::library::Library;
 use crate::servers::server::Engine;
 use crate::servers::server::Server;
 use crate::support::Gateway;
@@ -173,31 +176,17 @@ impl Scene {
     }
 
     /// Room for so long that is held by a replica that is dead.
-    pub(crate) async fn dead_claim(&self, lease: Duration) {
+    pub(crate) fn dead_claim(&self, lease: Duration) {
         let service = Sid::parse(&self.service).unwrap();
         let bucket = Bucket::of(service).index();
         let keys =
             [format!("mg1:{{mg{bucket}}}:epoch"), format!("mg1:{{mg{bucket}}}:p:{service}")];
-        let mut call = redis::cmd("FCALL");
-        call.arg("maskgate_1_pool_claim").arg(2).arg(&keys);
-        call.arg("dead")
-            .arg("u")
-            .arg("")
-            .arg("k")
-            .arg("h")
-            .arg(0)
-            .arg(0)
-            .arg(lease.as_micros().to_string());
-        let client = redis::Client::open(self.redis.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let library = concat!(
-            include_str!("../../src/store/maskgate.lua"),
-            include_str!("../../src/store/pools.lua")
-        );
-        let mut load = redis::cmd("FUNCTION");
-        load.arg("LOAD").arg("REPLACE").arg(library);
-        load.query_async::<String>(&mut connection).await.unwrap();
-        call.query_async::<redis::Value>(&mut connection).await.unwrap();
+        let lease = lease.as_micros().to_string();
+        let claim = ["dead", "u", "", "k", "h", "0", "0", &lease].map(str::to_owned);
+        let mut connection = self.redis.connect();
+        let library = Library::new(Form::Functions).load(&mut connection);
+        let call = library.call(Function::PoolClaim, &keys, &claim);
+        call.query::<redis::Value>(&mut connection).unwrap();
     }
 }
 
@@ -293,7 +282,7 @@ async fn the_room_of_a_replica_that_died_is_free_after_its_lease() {
     let lease = Duration::from_secs(2);
     let clock = Clock::system();
     let begun = clock.now();
-    scene.dead_claim(lease).await;
+    scene.dead_claim(lease);
     let reply = scene.added(1, 2, "").await;
     assert!(reply.code() == 80622 || clock.now().since(begun) > lease, "{:?}", reply.json());
     let freed = async {

@@ -309,7 +309,7 @@ fn run(mut world: World, steps: u32, kinds: &[Trouble]) {
 #[test]
 fn together_they_admit_what_one_log_would() {
     for world in worlds() {
-        run(world, 100_000, &[Trouble::None]);
+        run(world, 200_000, &[Trouble::None]);
     }
 }
 
@@ -317,7 +317,7 @@ fn together_they_admit_what_one_log_would() {
 fn whatever_is_lost_only_its_window_holds_more_and_no_more_than_the_others_shares() {
     for world in worlds() {
         let world = World { loses_answers: true, ..world };
-        run(world, 300_000, &[Trouble::None, Trouble::Loss, Trouble::Flush, Trouble::Cut]);
+        run(world, 400_000, &[Trouble::None, Trouble::Loss, Trouble::Flush, Trouble::Cut]);
     }
 }
 
@@ -325,7 +325,7 @@ fn whatever_is_lost_only_its_window_holds_more_and_no_more_than_the_others_share
 fn where_traffic_is_even_no_loss_of_the_store_adds_anything() {
     for world in worlds() {
         let world = World { is_even: true, ..world };
-        run(world, 300_000, &[Trouble::None, Trouble::Loss, Trouble::Flush]);
+        run(world, 400_000, &[Trouble::None, Trouble::Loss, Trouble::Flush]);
     }
 }
 
